@@ -1,0 +1,68 @@
+/* control.h - what main, agent and nursery say to each other over their inherited sockets: who is there, start a worker,
+ * it has ended. Few and small; the work itself travels as records (wire/record.h).
+ *
+ * A message is a header of 8 bytes (type 16 bits, protocol 16, bytes of body 32) and its fields in the order of the table
+ * in control.c, numbers as 64 bits, texts as length and bytes. Descriptors travel beside it and are counted in the
+ * table. On SOCK_SEQPACKET sockets one message is one packet. */
+#ifndef WIRE_CONTROL_H
+#define WIRE_CONTROL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define MPL__CONTROL_MAX 4096u          /* bytes of the longest message */
+#define MPL__CONTROL_TEXT 1024u         /* of its text, the NUL included */
+
+typedef enum {
+    MPL__C_HELLO = 1,       /* held process -> agent: I am in mpl_init */
+    MPL__C_WELCOME,         /* agent -> held process: be main, or be a nursery */
+    MPL__C_POOL_OPEN,       /* main -> agent, with the pool's channel, endpoint, pages and arena */
+    MPL__C_CLOSING,         /* main -> agent, on the channel: workers that end are not replaced any more */
+    MPL__C_TERMINATE,       /* main -> agent, on the channel: TERM, a second later KILL; so is the channel's end */
+    MPL__C_DISMISS,         /* main -> agent, on the channel: this worker broke the protocol, end it at once */
+    MPL__C_SPAWN,           /* agent -> nursery, with endpoint, pages and arena: fork this worker */
+    MPL__C_SPAWNED,         /* nursery -> agent -> main, with its pidfd: here it is */
+    MPL__C_EXITED,          /* nursery -> agent -> main: it has ended and was reaped */
+    MPL__C_BROKEN,          /* agent -> main: workers of this pool cannot be started, for this reason */
+    MPL__C_N
+} mpl_control_type_t;
+
+typedef enum { MPL__ROLE_MAIN = 1, MPL__ROLE_NURSERY } mpl_role_t;
+
+/* Why a worker ended, when its agent ended it. */
+typedef enum { MPL__END_OWN = 0, MPL__END_TIMEOUT, MPL__END_MEMORY, MPL__END_TERMINATED, MPL__END_DISMISSED } mpl_end_t;
+
+/* One message; the fields that its type does not have are 0. */
+typedef struct {
+    mpl_control_type_t type;
+    uint64_t protocol;          /* HELLO */
+    uint64_t role;              /* WELCOME: mpl_role_t */
+    uint64_t rank, size, local_rank, local_size;        /* WELCOME */
+    uint64_t pool;              /* POOL_OPEN, SPAWN, SPAWNED, EXITED: the agent's number for the pool */
+    uint64_t workers;           /* POOL_OPEN */
+    uint64_t first_slot;        /* POOL_OPEN: in a launch of several agents, the first of this one's slots */
+    uint64_t timeout_ns;        /* POOL_OPEN: limit for one item; 0: none */
+    uint64_t memory;            /* POOL_OPEN, SPAWN: bytes one worker may add; 0: no limit */
+    uint64_t slot, incarnation; /* SPAWN, SPAWNED, EXITED, DISMISS: the worker's number, and how many had it before;
+                                   POOL_OPEN: the first workers' incarnation */
+    uint64_t mark;              /* SPAWN: what the worker's descendants are known by (base/mark.h) */
+    uint64_t pid;               /* HELLO, SPAWNED, EXITED */
+    uint64_t status;            /* EXITED: as from wait (2); SPAWNED: errno when the fork failed, and then no pidfd */
+    uint64_t end;               /* EXITED: mpl_end_t */
+    uint64_t peak_bytes;        /* EXITED: highest resident size */
+    char text[MPL__CONTROL_TEXT];   /* BROKEN: a sentence */
+} mpl_control_t;
+
+/* Sends it with n_fds descriptors. 0, or -1 with errno. */
+int mpl__control_send (int sock, const mpl_control_t *message, const int *fds, size_t n_fds);
+
+/* Receives one and its descriptors, which are the caller's (room for MPL__FDS_MAX, the rest -1). 1: received; 0: the peer
+ * is gone; -1: EAGAIN, or EPROTO when it is no message of ours or came with descriptors it should not have. */
+int mpl__control_recv (int sock, mpl_control_t *message, int *fds);
+
+/* The codec alone, for tests and fuzzing. Encode: bytes written to `to` (MPL__CONTROL_MAX of room). Decode: 0 or -1. */
+size_t mpl__control_encode (uint8_t *to, const mpl_control_t *message);
+int mpl__control_decode (const uint8_t *from, size_t len, mpl_control_t *message);
+
+#endif
