@@ -1,0 +1,39 @@
+/* router.h - the ZeroMQ rim of a broker: one ROUTER socket, who is at the other end of it, records out gathered into messages,
+ * messages in. It decides nothing. Whoever calls it holds the lock that makes the socket one thread's at a time. */
+#ifndef BROKER_ROUTER_H
+#define BROKER_ROUTER_H
+
+#include "wire/record.h"
+
+#include <zmq.h>
+
+typedef struct mpl_router mpl_router_t;
+
+/* Binds a ROUTER for max_workers workers on this host. *endpoint_fd becomes an O_PATH descriptor of its unix socket, the
+ * caller's, through which workers connect; the socket's name is removed at once, so that nothing can be left behind.
+ * NULL with errno. */
+mpl_router_t *mpl__router_new (void *context, size_t max_workers, int *endpoint_fd);
+void mpl__router_destroy (mpl_router_t **self);
+
+/* The descriptor to poll. It is edge-triggered: mpl__router_pending says whether there is input. */
+int mpl__router_fd (const mpl_router_t *self);
+int mpl__router_pending (mpl_router_t *self);
+
+/* The next message, not blocking: 1, its sender's peer number in *peer, its data in *data until the next call; 0: none. */
+int mpl__router_recv (mpl_router_t *self, uint32_t *peer, const uint8_t **data, size_t *len);
+
+/* Worker `worker` is that peer from now on; -1 for nobody. */
+void mpl__router_name (mpl_router_t *self, int worker, uint32_t peer);
+void mpl__router_forget (mpl_router_t *self, int worker);
+
+/* Which worker that peer is; -1: none. */
+int mpl__router_worker (const mpl_router_t *self, uint32_t peer);
+
+/* Adds a record for a worker, with room for a body of len bytes, which the caller fills through the pointer returned before
+ * the next call. NULL: ENOMEM, EHOSTUNREACH (it has no peer). */
+uint8_t *mpl__router_add (mpl_router_t *self, int worker, const mpl_record_t *record, size_t len);
+
+/* Sends what was added. A worker that cannot be reached is dying, and its agent will say so. */
+void mpl__router_flush (mpl_router_t *self);
+
+#endif
