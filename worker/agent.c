@@ -1,0 +1,262 @@
+#include "worker/agent.h"
+#include "worker/sweep.h"
+#include "base/clock.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NURSERIES_LOST_MAX 5                        /* in a minute; then its pools are broken */
+#define END_LIMIT_NS (3 * (uint64_t) MPL__NS_PER_S)
+
+/* ---- held processes ---------------------------------------------------------------------------------------------------- */
+
+static mpl_crew_t *find_crew (mpl_agent_t *self, uint64_t pool)
+{
+    for (mpl_crew_t *crew = self->crews; crew; crew = *mpl__crew_next (crew))
+        if (mpl__crew_pool (crew) == pool)
+            return crew;
+    return NULL;
+}
+
+static void take_message (mpl_held_t *held, mpl_control_t *message, int *fds)
+{
+    mpl_agent_t *self = held->agent;
+    mpl_crew_t *crew = find_crew (self, message->pool);
+
+    switch (message->type) {
+    case MPL__C_HELLO:
+        held->has_greeted = 1;
+        break;
+    case MPL__C_POOL_OPEN:
+        if (held->role == MPL__ROLE_MAIN)
+            mpl__agent_open_pool (self, message, fds);
+        break;
+    case MPL__C_SPAWNED:
+        if (crew)
+            mpl__crew_spawned (crew, held, message, &fds[0]);
+        else
+            held->n_asked--;
+        break;
+    case MPL__C_EXITED:
+        if (crew)
+            mpl__crew_exited (crew, message);
+        break;
+    default:                    /* what an agent says, or main on a channel: not from a held process */
+        break;
+    }
+}
+
+void mpl__agent_heard (void *arg, uint32_t events)
+{
+    mpl_held_t *held = arg;
+    mpl_control_t message;
+    int fds[MPL__FDS_MAX];
+
+    (void) events;
+    int rc = mpl__control_recv (held->sock, &message, fds);
+    if (rc == 1) {
+        take_message (held, &message, fds);
+        mpl__fd_close_all (fds, MPL__FDS_MAX);
+    } else if (rc == 0 || errno != EAGAIN) {
+        mpl__loop_remove (held->agent->loop, &held->source);       /* its end comes as SIGCHLD */
+    }
+}
+
+static int count_lost_nursery (mpl_agent_t *self)
+{
+    uint64_t now = mpl__clock_ns ();
+
+    if (now - self->lost_since > 60 * (uint64_t) MPL__NS_PER_S) {
+        self->lost_since = now;
+        self->n_nurseries_lost = 0;
+    }
+    return ++self->n_nurseries_lost;
+}
+
+mpl_held_t *mpl__agent_nursery (mpl_agent_t *self, unsigned slot, int n_workers, mpl_err_t *err)
+{
+    unsigned n = 0;
+
+    for (mpl_held_t *held = self->held; held; held = held->next)
+        n += held->role == MPL__ROLE_NURSERY;
+    if (n == 0) {
+        if (self->n_nurseries_lost > NURSERIES_LOST_MAX) {
+            mpl__err (err, EPIPE, "the program ended %d times in a minute before it could start workers; "
+                      "does it reach mpl_init when it is run again?", self->n_nurseries_lost);
+            return NULL;
+        }
+        return self->start_nursery (self, n_workers, err);
+    }
+    /* The list is newest first; slots go to the oldest first. */
+    unsigned skip = n - 1 - slot % n;
+    for (mpl_held_t *held = self->held; held; held = held->next)
+        if (held->role == MPL__ROLE_NURSERY && skip-- == 0)
+            return held;
+    return NULL;
+}
+
+static mpl_held_t *unlink_held (mpl_agent_t *self, pid_t pid)
+{
+    for (mpl_held_t **at = &self->held; *at; at = &(*at)->next)
+        if ((*at)->pid == pid) {
+            mpl_held_t *held = *at;
+            *at = held->next;
+            return held;
+        }
+    return NULL;
+}
+
+/* What a held process said before it ended is still heard. */
+static void hear_last_words (mpl_held_t *held)
+{
+    for (int i = 0; i < 1024 && held->source; i++) {
+        mpl_control_t message;
+        int fds[MPL__FDS_MAX];
+        if (mpl__control_recv (held->sock, &message, fds) != 1)
+            return;
+        take_message (held, &message, fds);
+        mpl__fd_close_all (fds, MPL__FDS_MAX);
+    }
+}
+
+static void held_ended (mpl_agent_t *self, mpl_held_t *held, int status, const struct rusage *usage)
+{
+    held->pid = 0;
+    hear_last_words (held);
+    if (held->role == MPL__ROLE_NURSERY) {
+        if (!held->has_greeted || WIFSIGNALED (status) || WEXITSTATUS (status))
+            count_lost_nursery (self);
+        for (mpl_crew_t *crew = self->crews; crew; crew = *mpl__crew_next (crew))
+            mpl__crew_lost_nursery (crew, held);
+    }
+    if (self->on_exit)
+        self->on_exit (self, held, status, usage);
+    mpl__held_destroy (&held);
+}
+
+static void reap (mpl_agent_t *self, pid_t pid)
+{
+    struct rusage usage;
+    int status;
+    mpl_held_t *held = unlink_held (self, pid);
+
+    if (held)
+        kill (-pid, SIGKILL);           /* its group ends with it, while the number is still its own */
+    if (wait4 (pid, &status, WNOHANG, &usage) != pid)
+        return;
+    if (held) {
+        held_ended (self, held, status, &usage);
+        return;
+    }
+    for (mpl_crew_t *crew = self->crews; crew; crew = *mpl__crew_next (crew))
+        if (mpl__crew_reaped (crew, pid, status, (uint64_t) usage.ru_maxrss * 1024))
+            return;
+}
+
+static void children_ended (void *arg, uint32_t events)
+{
+    mpl_agent_t *self = arg;
+    struct signalfd_siginfo info;
+    siginfo_t ended = { 0 };
+
+    (void) events;
+    while (read (self->signals, &info, sizeof info) > 0)
+        ;
+    while (waitid (P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid) {
+        reap (self, ended.si_pid);
+        ended.si_pid = 0;
+    }
+}
+
+/* ---- pools ------------------------------------------------------------------------------------------------------------- */
+
+void mpl__agent_open_pool (mpl_agent_t *self, const mpl_control_t *order, int *fds)
+{
+    if (fds[MPL__FDS_MAX - 1] < 0 || order->workers == 0)
+        return;                         /* the channel closes with the descriptors, and main sees that */
+    mpl_crew_t *crew = mpl__crew_new (self, ++self->n_pools, order, fds);
+    if (!crew)
+        return;
+    *mpl__crew_next (crew) = self->crews;
+    self->crews = crew;
+}
+
+/* Does what is due in every pool and frees those that are over; when the next thing is due. */
+static uint64_t tick (mpl_agent_t *self)
+{
+    uint64_t now = mpl__clock_ns (), due = MPL__NEVER;
+
+    for (mpl_crew_t **at = &self->crews; *at;) {
+        mpl_crew_t *crew = *at;
+        uint64_t crew_due = mpl__crew_tick (crew, now);
+        if (mpl__crew_is_over (crew)) {
+            *at = *mpl__crew_next (crew);
+            mpl__crew_destroy (&crew);
+            continue;
+        }
+        due = crew_due < due ? crew_due : due;
+        at = mpl__crew_next (crew);
+    }
+    return due;
+}
+
+/* ---- beginning and end --------------------------------------------------------------------------------------------------- */
+
+int mpl__agent_init (mpl_agent_t *self, mpl_err_t *err)
+{
+    sigset_t chld;
+
+    sigemptyset (&chld);
+    sigaddset (&chld, SIGCHLD);
+    sigprocmask (SIG_SETMASK, &chld, NULL);
+    signal (SIGPIPE, SIG_IGN);
+    signal (SIGINT, SIG_IGN);
+    signal (SIGQUIT, SIG_IGN);
+    signal (SIGHUP, SIG_IGN);
+    prctl (PR_SET_CHILD_SUBREAPER, 1);
+    self->signals = signalfd (-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+    self->loop = mpl__loop_new ();
+    if (self->signals < 0 || !self->loop
+        || !(self->children = mpl__loop_add (self->loop, self->signals, EPOLLIN, children_ended, self)))
+        return mpl__err (err, errno, "an agent cannot begin: %s", strerror (errno));
+    return 0;
+}
+
+void mpl__agent_turn (mpl_agent_t *self, uint64_t deadline)
+{
+    uint64_t due = tick (self);
+
+    mpl__loop_turn (self->loop, due < deadline ? due : deadline);
+}
+
+void mpl__agent_end (mpl_agent_t *self)
+{
+    uint64_t deadline = mpl__clock_ns () + END_LIMIT_NS;
+
+    for (mpl_crew_t *crew = self->crews; crew; crew = *mpl__crew_next (crew))
+        mpl__crew_terminate (crew);
+    while (self->crews && mpl__clock_ns () < deadline)
+        mpl__agent_turn (self, deadline);
+    while (self->crews) {
+        mpl_crew_t *crew = self->crews;
+        self->crews = *mpl__crew_next (crew);
+        mpl__crew_destroy (&crew);
+    }
+    mpl__sweep_all (deadline);
+    while (self->held) {
+        mpl_held_t *held = self->held;
+        self->held = held->next;
+        mpl__held_destroy (&held);
+    }
+    mpl__loop_remove (self->loop, &self->children);
+    mpl__loop_destroy (&self->loop);
+    mpl__fd_close (&self->signals);
+}

@@ -1,0 +1,42 @@
+/* agent.h - the parent of the processes on one host: starts, watches, limits and reaps them. One thread, one loop, no
+ * ZeroMQ on the local host. It outlives whoever started it just long enough to end everything. */
+#ifndef WORKER_AGENT_H
+#define WORKER_AGENT_H
+
+#include "worker/crew.h"
+#include "worker/held.h"
+
+struct mpl_agent {
+    mpl_loop_t *loop;
+    mpl_held_t *held;               /* what it started, newest first */
+    mpl_crew_t *crews;              /* the open pools */
+    mpl_source_t *children;         /* its signalfd */
+    int signals;
+    uint64_t n_pools, n_marks;
+    int n_nurseries_lost;           /* since lost_since */
+    uint64_t lost_since;
+    /* Starts one more nursery when there is none left; set by whoever knows the program. */
+    mpl_held_t *(*start_nursery) (mpl_agent_t *self, int n_workers, mpl_err_t *err);
+    /* A held process that is no nursery has ended, or a pool's last worker: set by the mode. May be NULL. */
+    void (*on_exit) (mpl_agent_t *self, mpl_held_t *held, int status, const struct rusage *usage);
+};
+
+/* Makes this process an agent: subreaper, SIGCHLD by descriptor, signals of the terminal ignored. 0, or -1 with *err. */
+int mpl__agent_init (mpl_agent_t *self, mpl_err_t *err);
+
+/* A message from a held process; for held.c. */
+void mpl__agent_heard (void *held, uint32_t events);
+
+/* The nursery for a slot: round robin over those there are, one started when there is none. NULL with *err. */
+mpl_held_t *mpl__agent_nursery (mpl_agent_t *self, unsigned slot, int n_workers, mpl_err_t *err);
+
+/* Opens a pool for main as `order` says; takes the MPL__FDS_MAX descriptors. */
+void mpl__agent_open_pool (mpl_agent_t *self, const mpl_control_t *order, int *fds);
+
+/* One turn of the loop, with everything that is due. */
+void mpl__agent_turn (mpl_agent_t *self, uint64_t deadline);
+
+/* Ends all there is: TERM, a second later KILL, then what escaped, until no child is left (3 s at most). Frees all. */
+void mpl__agent_end (mpl_agent_t *self);
+
+#endif

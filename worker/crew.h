@@ -1,0 +1,45 @@
+/* crew.h - the workers of one pool on this host, as their agent sees them: asks nurseries for them, replaces those that end,
+ * ends those that run too long or grow too large, and reports each change to main over the pool's channel. The channel's
+ * end is the pool's end. */
+#ifndef WORKER_CREW_H
+#define WORKER_CREW_H
+
+#include "wire/control.h"
+#include "wire/page.h"
+
+#include <sys/types.h>
+
+typedef struct mpl_agent mpl_agent_t;
+typedef struct mpl_held mpl_held_t;
+typedef struct mpl_crew mpl_crew_t;
+
+#define MPL__GRACE_NS 1000000000u       /* between TERM and KILL */
+
+/* Takes the channel, endpoint, pages and arena in fds and starts the workers. NULL: ENOMEM, EPROTO. */
+mpl_crew_t *mpl__crew_new (mpl_agent_t *agent, uint64_t pool, const mpl_control_t *order, int *fds);
+
+/* Nursery reports. */
+void mpl__crew_spawned (mpl_crew_t *self, mpl_held_t *nursery, const mpl_control_t *report, int *pidfd);
+void mpl__crew_exited (mpl_crew_t *self, const mpl_control_t *report);
+
+/* A process of this crew was reaped by the agent itself, because its nursery died. 1: it was ours. */
+int mpl__crew_reaped (mpl_crew_t *self, pid_t pid, int status, uint64_t peak_bytes);
+
+/* A nursery is gone: what was asked of it must be asked of another. */
+void mpl__crew_lost_nursery (mpl_crew_t *self, mpl_held_t *nursery);
+
+/* TERM now, KILL a second later. */
+void mpl__crew_terminate (mpl_crew_t *self);
+
+/* Does what is due at `now`; the next instant at which something is. */
+uint64_t mpl__crew_tick (mpl_crew_t *self, uint64_t now);
+
+/* 1 when it is closed and no process of it is left. */
+int mpl__crew_is_over (const mpl_crew_t *self);
+uint64_t mpl__crew_pool (const mpl_crew_t *self);
+mpl_crew_t **mpl__crew_next (mpl_crew_t *self);
+
+/* Closes the channel, which main takes as: all of them have ended. */
+void mpl__crew_destroy (mpl_crew_t **self);
+
+#endif

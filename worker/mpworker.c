@@ -1,0 +1,143 @@
+/* mpworker - the agent: started by libmplaunch in a program that runs by itself, or by mplaunch on each host. */
+#include "worker/formain.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef VERSION
+#define VERSION "0.1.0"
+#endif
+
+static const char usage[] =
+    "usage: mpworker --for-main FD --pidfd FD --file DEVICE:INODE [--workers N] [--apart] PATH ARGV0 [ARGS...]\n"
+    "\n"
+    "mpworker starts, watches and ends worker processes on one host. It is started by programs that use\n"
+    "libmplaunch and by mplaunch, not by hand. See mpworker(1) and mplaunch(1).\n";
+
+typedef struct {
+    mpl_formain_t formain;
+    int is_apart;               /* already on its own: main's child has left */
+} options_t;
+
+static int bad (const char *what)
+{
+    fprintf (stderr, "mpworker: %s; it is started by libmplaunch and mplaunch, see mpworker --help\n", what);
+    return 2;
+}
+
+static int parse_number (const char *text, unsigned long long *value, char end, const char **rest)
+{
+    char *stop;
+
+    errno = 0;
+    *value = strtoull (text, &stop, 10);
+    if (errno || stop == text || *stop != end || *text == '-')
+        return -1;
+    if (rest)
+        *rest = stop + 1;
+    return 0;
+}
+
+static int parse_fd (const char *text)
+{
+    unsigned long long value;
+
+    return parse_number (text, &value, '\0', NULL) == 0 && value <= 1 << 20 ? (int) value : -1;
+}
+
+static int parse_file (const char *text, mpl_formain_t *spec)
+{
+    unsigned long long device, inode;
+    const char *rest;
+
+    if (parse_number (text, &device, ':', &rest) < 0 || parse_number (rest, &inode, '\0', NULL) < 0)
+        return -1;
+    spec->device = (dev_t) device;
+    spec->inode = (ino_t) inode;
+    return 0;
+}
+
+/* -1: go on; else the exit code. */
+static int parse (int argc, char **argv, options_t *options)
+{
+    static const struct option names[] = {
+        { "for-main", required_argument, NULL, 'm' }, { "pidfd", required_argument, NULL, 'p' },
+        { "workers", required_argument, NULL, 'w' }, { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
+        { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 }
+    };
+    int has_file = 0;
+
+    options->formain.link = options->formain.main_pidfd = -1;
+    for (int c; (c = getopt_long (argc, argv, "+", names, NULL)) != -1;)
+        switch (c) {
+        case 'm': options->formain.link = parse_fd (optarg); break;
+        case 'p': options->formain.main_pidfd = parse_fd (optarg); break;
+        case 'f': has_file = parse_file (optarg, &options->formain) == 0; break;
+        case 'w': options->formain.n_workers = parse_fd (optarg); break;
+        case 'a': options->is_apart = 1; break;
+        case 'h': fputs (usage, stdout); return 0;
+        case 'V': puts ("mpworker " VERSION); return 0;
+        default: return 2;
+        }
+    if (options->formain.link < 0 || !has_file)
+        return bad ("--for-main and --file are needed");
+    if (argc - optind < 2)
+        return bad ("the program and its arguments are missing");
+    options->formain.path = argv[optind];
+    options->formain.argv = argv + optind + 1;
+    return -1;
+}
+
+/* The program's other descriptors are not ours to hold open: somebody may wait for their end. */
+static int keep_own_descriptors (mpl_formain_t *spec)
+{
+    int fds[2] = { spec->link, spec->main_pidfd };
+    size_t n = spec->main_pidfd >= 0 ? 2 : 1;
+
+    if (mpl__fd_keep_only (fds, n, 3) < 0)
+        return -1;
+    spec->link = fds[0];
+    spec->main_pidfd = n == 2 ? fds[1] : -1;
+    return 0;
+}
+
+/* Main reaps this process at once, and the agent is nobody's child that main would wait for. */
+static int start_apart (int argc, char **argv)
+{
+    posix_spawnattr_t attr;
+    pid_t pid;
+    char **again = calloc ((size_t) argc + 2, sizeof *again);
+
+    if (!again)
+        return 125;
+    again[0] = argv[0];
+    again[1] = (char *) "--apart";
+    memcpy (again + 2, argv + 1, (size_t) argc * sizeof *argv);
+    int rc = posix_spawnattr_init (&attr);
+    if (!rc)
+        rc = posix_spawnattr_setflags (&attr, POSIX_SPAWN_SETSID);
+    if (!rc)
+        rc = posix_spawn (&pid, "/proc/self/exe", NULL, &attr, again, environ);
+    free (again);
+    return rc ? 125 : 0;
+}
+
+int main (int argc, char **argv)
+{
+    options_t options = { .is_apart = 0 };
+    int rc = parse (argc, argv, &options);
+
+    if (rc >= 0)
+        return rc;
+    if (!options.is_apart)
+        return start_apart (argc, argv);
+    if (keep_own_descriptors (&options.formain) < 0)
+        return 125;
+    return mpl__formain (&options.formain);
+}

@@ -1,0 +1,208 @@
+#include "worker/nursery.h"
+#include "worker/serve.h"
+#include "base/fd.h"
+#include "base/mark.h"
+#include "wire/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ENDPOINT, PAGES, ARENA, N_SPAWN_FDS };       /* the descriptors of a SPAWN */
+enum { FIRST_FD = 3 };                              /* a worker's descriptors lie from here on, in that order */
+
+typedef struct child {
+    pid_t pid;
+    uint64_t pool, slot, incarnation;
+    struct child *next;
+} child_t;
+
+typedef struct {
+    int sock, signals;
+    const mpl_task_t *tasks;
+    size_t n_tasks;
+    child_t *children;                              /* forked and not yet reaped */
+} nursery_t;
+
+/* ---- in the worker ----------------------------------------------------------------------------------------------------- */
+
+static void ignore (int signal)
+{
+    (void) signal;
+}
+
+/* A worker starts with default signals, whatever the program set before mpl_init; but printing into a closed pipe fails
+ * like any write, so that no result is lost for it. A handler, unlike SIG_IGN, does not pass on to programs a task starts. */
+static void reset_signals (void)
+{
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++)
+        signal (number, SIG_DFL);
+    signal (SIGPIPE, ignore);
+    sigemptyset (&none);
+    sigprocmask (SIG_SETMASK, &none, NULL);
+}
+
+static void read_nothing (void)
+{
+    int null = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (null >= 0) {
+        dup2 (null, 0);
+        close (null);
+    }
+}
+
+static _Noreturn void be_worker (const nursery_t *self, const mpl_control_t *order, int fds[N_SPAWN_FDS], pid_t nursery)
+{
+    setpgid (0, 0);
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid () != nursery)                      /* it died before the line above */
+        _exit (1);
+    reset_signals ();
+    mpl__mark_set (order->mark);
+    if (mpl__fd_keep_only (fds, N_SPAWN_FDS, FIRST_FD) < 0)
+        _exit (1);
+    read_nothing ();
+    mpl_serve_t spec = { .tasks = self->tasks, .n_tasks = self->n_tasks, .slot = (unsigned) order->slot,
+                         .incarnation = order->incarnation, .endpoint_fd = FIRST_FD + ENDPOINT,
+                         .page_fd = FIRST_FD + PAGES, .arena_fd = FIRST_FD + ARENA, .memory = order->memory };
+    mpl__serve (&spec);
+}
+
+/* ---- in the nursery ---------------------------------------------------------------------------------------------------- */
+
+static void report_spawn (const nursery_t *self, const mpl_control_t *order, pid_t pid, int error)
+{
+    int pidfd = pid > 0 ? (int) syscall (SYS_pidfd_open, pid, 0) : -1;
+    mpl_control_t report = { .type = MPL__C_SPAWNED, .pool = order->pool, .slot = order->slot,
+                             .incarnation = order->incarnation, .pid = pid > 0 ? (uint64_t) pid : 0,
+                             .status = (uint64_t) error };
+
+    mpl__control_send (self->sock, &report, &pidfd, pidfd >= 0);
+    mpl__fd_close (&pidfd);
+}
+
+static void spawn (nursery_t *self, const mpl_control_t *order, int fds[N_SPAWN_FDS])
+{
+    child_t *child = malloc (sizeof *child);
+    pid_t nursery = getpid ();
+    pid_t pid = child ? fork () : -1;
+
+    if (pid == 0)
+        be_worker (self, order, fds, nursery);
+    int error = pid < 0 ? errno : 0;
+    if (pid < 0) {
+        free (child);
+    } else {
+        setpgid (pid, pid);                         /* in both, so that it holds for whoever comes first */
+        *child = (child_t) { pid, order->pool, order->slot, order->incarnation, self->children };
+        self->children = child;
+    }
+    report_spawn (self, order, pid, error);
+}
+
+static child_t *unlink_child (nursery_t *self, pid_t pid)
+{
+    for (child_t **at = &self->children; *at; at = &(*at)->next)
+        if ((*at)->pid == pid) {
+            child_t *child = *at;
+            *at = child->next;
+            return child;
+        }
+    return NULL;
+}
+
+/* The group is killed before its leader is reaped: until then the number cannot belong to anybody else. */
+static void reap (nursery_t *self, pid_t pid)
+{
+    struct rusage usage;
+    int status;
+
+    child_t *child = unlink_child (self, pid);
+    if (child)
+        kill (-pid, SIGKILL);
+    if (wait4 (pid, &status, WNOHANG, &usage) != pid || !child) {
+        free (child);
+        return;
+    }
+    mpl_control_t report = { .type = MPL__C_EXITED, .pool = child->pool, .slot = child->slot,
+                             .incarnation = child->incarnation, .pid = (uint64_t) pid, .status = (uint64_t) status,
+                             .peak_bytes = (uint64_t) usage.ru_maxrss * 1024 };
+    mpl__control_send (self->sock, &report, NULL, 0);
+    free (child);
+}
+
+static void reap_all (nursery_t *self)
+{
+    struct signalfd_siginfo info;
+    siginfo_t ended = { 0 };
+
+    while (read (self->signals, &info, sizeof info) > 0)
+        ;
+    while (waitid (P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid) {
+        reap (self, ended.si_pid);
+        ended.si_pid = 0;
+    }
+}
+
+/* The agent is gone, and so is the job. */
+static _Noreturn void end_all (nursery_t *self)
+{
+    for (child_t *child = self->children; child; child = child->next)
+        kill (-child->pid, SIGKILL);
+    mpl__leave (0);
+}
+
+static void take_order (nursery_t *self)
+{
+    mpl_control_t order;
+    int fds[MPL__FDS_MAX];
+    int rc = mpl__control_recv (self->sock, &order, fds);
+
+    if (rc < 0 && errno == EAGAIN)
+        return;
+    if (rc <= 0)
+        end_all (self);
+    if (order.type == MPL__C_SPAWN && fds[N_SPAWN_FDS - 1] >= 0)
+        spawn (self, &order, fds);
+    mpl__fd_close_all (fds, MPL__FDS_MAX);
+}
+
+_Noreturn void mpl__nursery (int sock, const mpl_task_t *tasks, size_t n_tasks)
+{
+    nursery_t self = { .sock = sock, .tasks = tasks, .n_tasks = n_tasks };
+    sigset_t chld;
+
+    fflush (NULL);                                  /* or each worker would write again what is buffered now */
+    signal (SIGINT, SIG_IGN);                       /* Ctrl-C is main's to answer */
+    signal (SIGTERM, SIG_DFL);
+    signal (SIGCHLD, SIG_DFL);
+    sigemptyset (&chld);
+    sigaddset (&chld, SIGCHLD);
+    sigprocmask (SIG_SETMASK, &chld, NULL);
+    self.signals = signalfd (-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    if (self.signals < 0)
+        mpl__leave (1);
+    for (;;) {
+        struct pollfd fds[] = { { .fd = sock, .events = POLLIN }, { .fd = self.signals, .events = POLLIN } };
+        if (poll (fds, 2, -1) < 0)
+            continue;
+        if (fds[1].revents)
+            reap_all (&self);
+        if (fds[0].revents)
+            take_order (&self);
+    }
+}

@@ -1,0 +1,30 @@
+/* serve.h - the life of a worker: connect, say hello, run the chunks it is sent, leave. It runs in a process of its own,
+ * forked from a nursery, and never returns. */
+#ifndef WORKER_SERVE_H
+#define WORKER_SERVE_H
+
+#include "mplaunch.h"
+
+#include <stdint.h>
+
+typedef struct {
+    const mpl_task_t *tasks;
+    size_t n_tasks;
+    unsigned slot;                  /* its number in the pool */
+    uint64_t incarnation;           /* how many had that number before */
+    int endpoint_fd;                /* O_PATH descriptor of the broker's socket */
+    int page_fd, arena_fd;          /* memfds that main made */
+    size_t memory;                  /* bytes it may add to what it starts with; 0: no limit */
+} mpl_serve_t;
+
+/* Serves until main says goodbye, then leaves by _exit: 0, or 1 when it could not begin. Descriptors 0 to 2 and those of
+ * `spec` are its own. */
+_Noreturn void mpl__serve (const mpl_serve_t *spec);
+
+/* A number that two builds of a program share only when their task tables are alike. */
+uint64_t mpl__tasks_hash (const mpl_task_t *tasks, size_t n_tasks);
+
+/* Leaves the process without running the program's atexit handlers; instrumented builds write their findings first. */
+_Noreturn void mpl__leave (int status);
+
+#endif

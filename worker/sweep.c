@@ -1,0 +1,105 @@
+#include "worker/sweep.h"
+#include "base/clock.h"
+#include "base/mark.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef int (*child_fn) (pid_t pid, uint64_t arg);
+
+static pid_t parent_of (pid_t pid)
+{
+    char path[64], line[512];
+    int parent = 0;
+
+    snprintf (path, sizeof path, "/proc/%d/stat", (int) pid);
+    FILE *file = fopen (path, "re");
+    if (!file)
+        return 0;
+    const char *end = fgets (line, sizeof line, file) ? strrchr (line, ')') : NULL;
+    fclose (file);
+    if (end && strlen (end) > 4)
+        parent = atoi (end + 4);            /* ") S 123 ..." */
+    return parent;
+}
+
+/* Kernels without /proc/.../children: every process there is, asked for its parent. */
+static int each_child_slowly (child_fn fn, uint64_t arg)
+{
+    DIR *dir = opendir ("/proc");
+    pid_t self = getpid ();
+    int n = 0;
+
+    if (!dir)
+        return 0;
+    for (struct dirent *entry; (entry = readdir (dir));) {
+        pid_t pid = atoi (entry->d_name);
+        if (pid > 0 && parent_of (pid) == self)
+            n += fn (pid, arg);
+    }
+    closedir (dir);
+    return n;
+}
+
+/* Calls fn for each child of this process; the sum of what it returns. */
+static int each_child (child_fn fn, uint64_t arg)
+{
+    char path[64];
+    int n = 0, pid;
+
+    snprintf (path, sizeof path, "/proc/self/task/%d/children", (int) getpid ());
+    FILE *file = fopen (path, "re");
+    if (!file)
+        return each_child_slowly (fn, arg);
+    while (fscanf (file, "%d", &pid) == 1)
+        n += fn (pid, arg);
+    fclose (file);
+    return n;
+}
+
+/* A child cannot be reaped by anybody else, so its number is its own. */
+static int kill_marked (pid_t pid, uint64_t mark)
+{
+    if (mpl__mark_get (pid) != mark)
+        return 0;
+    kill (pid, SIGKILL);
+    return waitpid (pid, NULL, WNOHANG) != pid;
+}
+
+static int kill_any (pid_t pid, uint64_t unused)
+{
+    (void) unused;
+    kill (pid, SIGKILL);
+    return 1;
+}
+
+void mpl__sweep_marked (uint64_t mark)
+{
+    /* The children of the killed become ours in turn; each pass goes one generation down. A storm of forks is met by
+     * the sweep at the job's end. */
+    for (int pass = 0; pass < 8 && each_child (kill_marked, mark) > 0; pass++)
+        poll (NULL, 0, 1);
+}
+
+int mpl__sweep_all (uint64_t deadline)
+{
+    for (;;) {
+        int left = each_child (kill_any, 0);
+        pid_t pid;
+        while ((pid = waitpid (-1, NULL, WNOHANG)) > 0)
+            left = 1;
+        if (!left && pid < 0 && errno == ECHILD)
+            return 0;
+        if (mpl__clock_ns () >= deadline)
+            return -1;
+        poll (NULL, 0, 1);
+    }
+}

@@ -1,0 +1,15 @@
+/* sweep.h - ending what escaped: processes that left their group and were orphaned became children of this agent, which is
+ * their subreaper. */
+#ifndef WORKER_SWEEP_H
+#define WORKER_SWEEP_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Kills the children of this process that carry the mark (base/mark.h), and theirs as they arrive here. */
+void mpl__sweep_marked (uint64_t mark);
+
+/* Kills all children of this process and reaps them until there are none, or until `deadline`. 0: none is left. */
+int mpl__sweep_all (uint64_t deadline);
+
+#endif
