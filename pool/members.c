@@ -1,0 +1,317 @@
+/* Workers coming and going: hello, preparing, serving, last words, gone. What the agent says arrives on the pool's channel. */
+#include "pool/pool.h"
+#include "pool/link.h"
+#include "pool/process.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "worker/serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define RESTARTS_MAX 5                          /* of the agent in a minute */
+#define KILL_LIMIT_MS 1000                      /* for its workers to be gone after SIGKILL */
+
+mpl_ran_t mpl__members_ran (const mpl_pool_t *self, int worker, double seconds)
+{
+    return (mpl_ran_t) { worker, worker >= 0 ? self->members[worker].host : NULL, seconds };
+}
+
+static mpl_page_t *page_of (mpl_pool_t *self, int worker)
+{
+    return &self->pages[mpl__page_index ((unsigned) worker, self->members[worker].incarnation)];
+}
+
+/* ---- hello -------------------------------------------------------------------------------------------------------------- */
+
+void mpl__members_tell_share (mpl_pool_t *self, int worker, const mpl_share_t *share)
+{
+    size_t name = strlen (share->name);
+    uint8_t *body = mpl__router_add (self->router, worker, &(mpl_record_t) { .type = MPL__SHARE }, MPL__SHM_BYTES + name);
+
+    if (!body)
+        return;
+    mpl__shm_put (body, &(mpl_shm_t) { .in = share->offset, .in_len = share->len });
+    memcpy (body + MPL__SHM_BYTES, share->name, name);
+}
+
+static void prepare (mpl_pool_t *self, int worker)
+{
+    for (const mpl_share_t *share = self->shares; share; share = share->next)
+        if (!share->replaced_at)
+            mpl__members_tell_share (self, worker, share);
+    if (!self->opts.initializer) {
+        mpl__members_serve (self, worker);
+        return;
+    }
+    self->members[worker].state = MPL__PREPARING;
+    uint8_t *body = mpl__router_add (self->router, worker, &(mpl_record_t) { .type = MPL__INIT, .fn = self->init_fn },
+                                     self->opts.init_len);
+    if (body && self->opts.init_len)
+        memcpy (body, self->opts.init_arg, self->opts.init_len);
+    mpl__router_flush (self->router);
+}
+
+static void finish_ending (mpl_pool_t *self, int worker);
+
+/* News of a later incarnation: the one we know of is gone for good. */
+static void catch_up (mpl_pool_t *self, int worker, uint64_t incarnation)
+{
+    mpl_member_t *member = &self->members[worker];
+
+    if (incarnation <= member->incarnation)
+        return;
+    if (member->state == MPL__ENDING)
+        finish_ending (self, worker);
+    if (member->state == MPL__ABSENT)
+        member->incarnation = incarnation;
+}
+
+void mpl__members_hello (mpl_pool_t *self, uint32_t peer, const mpl_record_t *record, const uint8_t *body, uint64_t now)
+{
+    uint32_t worker = record->at;
+
+    mpl__members_hear (self, now);              /* how its predecessor ended was said before */
+    if (worker >= (uint32_t) self->n_workers || record->fn != MPL__PROTOCOL)
+        return;
+    mpl_member_t *member = &self->members[worker];
+    catch_up (self, (int) worker, record->n);
+    if (member->incarnation != record->n || member->state > MPL__STARTED || self->state > MPL__CLOSED)
+        return;                                 /* one that ended meanwhile */
+    if (record->first != mpl__tasks_hash (mpl__self.tasks, mpl__self.n_tasks)) {
+        mpl__pool_break (self, "worker %u has another task table than main; does the program register the same tasks in "
+                         "every process?", worker);
+        return;
+    }
+    if (!member->host)
+        member->host = strndup ((const char *) body, record->bytes);
+    member->n_received = 1;
+    mpl__router_name (self->router, (int) worker, peer);
+    prepare (self, (int) worker);
+}
+
+void mpl__members_serve (mpl_pool_t *self, int worker)
+{
+    mpl_member_t *member = &self->members[worker];
+
+    if (member->state == MPL__SERVING || mpl__core_join (self->core, worker) < 0)
+        return;
+    member->state = MPL__SERVING;
+    self->n_serving++;
+    self->has_served = 1;
+}
+
+void mpl__members_dismiss (mpl_pool_t *self, int worker, const char *why)
+{
+    mpl_member_t *member = &self->members[worker];
+    mpl_control_t order = { .type = MPL__C_DISMISS, .slot = (uint64_t) worker, .incarnation = member->incarnation };
+
+    fprintf (stderr, "mplaunch: worker %d is replaced: it sent %s\n", worker, why);
+    mpl__control_send (self->channel, &order, NULL, 0);
+}
+
+/* ---- the end of one ------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    mpl_pool_t *pool;
+} forget_t;
+
+static void forget_parcel (void *arg, uint64_t chunk, uint32_t n, uint32_t n_answered)
+{
+    (void) n;
+    (void) n_answered;
+    mpl__parcel_free (((forget_t *) arg)->pool, chunk);
+}
+
+/* All that could still come from it has come. The item it was on is charged, the rest goes to others. */
+static void finish_ending (mpl_pool_t *self, int worker)
+{
+    mpl_member_t *member = &self->members[worker];
+    const mpl_page_t *page = page_of (self, worker);
+    uint64_t item = atomic_load_explicit (&page->item, memory_order_acquire);
+    uint64_t chunk = item ? atomic_load_explicit (&page->chunk, memory_order_acquire) : 0;
+    int is_blamed = member->end == MPL__END_TIMEOUT || member->end == MPL__END_MEMORY;
+    forget_t forget = { self };
+
+    self->n_ending--;
+    self->blamed = member;
+    if (mpl__core_held (self->core, worker) >= 0) {
+        self->n_serving--;
+        mpl__core_each_held (self->core, worker, forget_parcel, &forget);
+        if (mpl__core_leave (self->core, worker, is_blamed ? MPL__LEFT_BLAMED : MPL__LEFT_CRASHED, chunk,
+                             (uint32_t) (item - 1)) < 0)
+            mpl__pool_break (self, "there is no memory to run the work of a dead worker again");
+    }
+    mpl__router_forget (self->router, worker);
+    free (member->piece.data);
+    memset (&member->piece, 0, sizeof member->piece);
+    member->state = MPL__ABSENT;
+    member->incarnation++;
+    mpl__pump (self, mpl__clock_ns ());         /* failures of this worker are told while it is the one to blame */
+}
+
+static void has_ended (mpl_pool_t *self, int worker, int status, mpl_end_t end, uint64_t now)
+{
+    mpl_member_t *member = &self->members[worker];
+
+    if (member->state == MPL__ENDING)
+        return;
+    member->state = MPL__ENDING;
+    member->status = status;
+    member->end = end;
+    member->ending_until = now + MPL__LAST_WORDS_NS;
+    mpl__fd_close (&member->pidfd);
+    self->n_ending++;
+}
+
+uint64_t mpl__members_tick (mpl_pool_t *self, uint64_t now)
+{
+    uint64_t due = MPL__NEVER;
+
+    if (!self->has_served && self->n_running && self->state != MPL__BROKEN) {
+        if (now >= self->start_by)
+            mpl__pool_break (self, "no worker has started within a minute");
+        else
+            due = self->start_by;
+    }
+    for (int w = 0; self->n_ending && w < self->n_workers; w++) {
+        mpl_member_t *member = &self->members[w];
+        if (member->state != MPL__ENDING)
+            continue;
+        uint64_t sent = atomic_load_explicit (&page_of (self, w)->n_sent, memory_order_acquire);
+        if (now >= member->ending_until || member->n_received >= sent)
+            finish_ending (self, w);
+        else
+            due = member->ending_until < due ? member->ending_until : due;
+    }
+    return due;
+}
+
+/* ---- the agent's loss ------------------------------------------------------------------------------------------------------ */
+
+/* Its workers end with it by themselves; what is sure is better, since their items are about to run again. */
+static void kill_members (mpl_pool_t *self)
+{
+    uint64_t deadline = mpl__clock_in_ms (KILL_LIMIT_MS);
+
+    for (int w = 0; w < self->n_workers; w++)
+        if (self->members[w].pidfd >= 0)
+            syscall (SYS_pidfd_send_signal, self->members[w].pidfd, SIGKILL, NULL, 0);
+    for (int w = 0; w < self->n_workers; w++) {
+        struct pollfd gone = { .fd = self->members[w].pidfd, .events = POLLIN };
+        if (gone.fd >= 0)
+            poll (&gone, 1, mpl__clock_poll_ms (deadline, mpl__clock_ns ()));
+    }
+}
+
+static int reopen (mpl_pool_t *self, mpl_err_t *err)
+{
+    mpl__link_lost ();
+    if (mpl__link_open (self->n_workers, err) < 0)
+        return -1;
+    mpl__link_close ();                         /* this pool is counted already */
+    return mpl__pool_order (self, err);
+}
+
+static void lost_agent (mpl_pool_t *self, uint64_t now)
+{
+    mpl_err_t err = { 0 };
+    uint64_t highest = 0;
+
+    kill_members (self);
+    for (int w = 0; w < self->n_workers; w++) {
+        mpl_member_t *member = &self->members[w];
+        if (member->state != MPL__ABSENT) {
+            has_ended (self, w, SIGKILL, MPL__END_TERMINATED, now);
+            atomic_store (&page_of (self, w)->item, 0);        /* nobody's item is charged for it */
+            finish_ending (self, w);
+        }
+        highest = member->incarnation > highest ? member->incarnation : highest;
+    }
+    for (int w = 0; w < self->n_workers; w++)
+        self->members[w].incarnation = highest;
+    if (now - self->restarts_since > 60 * (uint64_t) MPL__NS_PER_S) {
+        self->restarts_since = now;
+        self->n_restarts = 0;
+    }
+    mpl__fd_close (&self->channel);
+    if (++self->n_restarts > RESTARTS_MAX)
+        mpl__pool_break (self, "its agent (mpworker) was lost %d times in a minute", self->n_restarts);
+    else if (reopen (self, &err) < 0)
+        mpl__pool_break (self, "its agent (mpworker) was lost and cannot be started again: %s", err.text);
+    if (self->channel < 0)
+        self->is_channel_over = 1;
+}
+
+/* ---- the channel ------------------------------------------------------------------------------------------------------------ */
+
+static void has_started (mpl_pool_t *self, const mpl_control_t *message, int *pidfd)
+{
+    mpl_member_t *member = &self->members[message->slot];
+
+    if (member->incarnation != message->incarnation)
+        return;
+    member->pid = (pid_t) message->pid;
+    member->pidfd = *pidfd;
+    *pidfd = -1;
+    if (member->state == MPL__ABSENT)
+        member->state = MPL__STARTED;
+}
+
+static void take_message (mpl_pool_t *self, const mpl_control_t *message, int *fds, uint64_t now)
+{
+    if (message->slot < (uint64_t) self->n_workers)
+        catch_up (self, (int) message->slot, message->incarnation);
+    switch (message->type) {
+    case MPL__C_SPAWNED:
+        if (message->slot < (uint64_t) self->n_workers)
+            has_started (self, message, &fds[0]);
+        break;
+    case MPL__C_EXITED:
+        if (message->slot < (uint64_t) self->n_workers
+            && self->members[message->slot].incarnation == message->incarnation)
+            has_ended (self, (int) message->slot, (int) message->status, (mpl_end_t) message->end, now);
+        break;
+    case MPL__C_BROKEN:
+        mpl__pool_break (self, "%s", message->text);
+        break;
+    default:                                    /* what an agent does not say to main */
+        break;
+    }
+}
+
+void mpl__members_hear (mpl_pool_t *self, uint64_t now)
+{
+    mpl_control_t message;
+    int fds[MPL__FDS_MAX], rc = -1;
+
+    while (!self->is_channel_over && (rc = mpl__control_recv (self->channel, &message, fds)) == 1) {
+        take_message (self, &message, fds, now);
+        mpl__fd_close_all (fds, MPL__FDS_MAX);
+    }
+    if (self->is_channel_over || (rc < 0 && errno == EAGAIN))
+        return;
+    if (self->is_leaving || self->state == MPL__TERMINATED || self->state == MPL__BROKEN)
+        self->is_channel_over = 1;
+    else
+        lost_agent (self, now);
+}
+
+void mpl__members_goodbye (mpl_pool_t *self)
+{
+    mpl_control_t closing = { .type = MPL__C_CLOSING };
+
+    self->is_leaving = 1;
+    mpl__control_send (self->channel, &closing, NULL, 0);
+    for (int w = 0; w < self->n_workers; w++)
+        if (self->members[w].state == MPL__SERVING)
+            mpl__router_add (self->router, w, &(mpl_record_t) { .type = MPL__BYE }, 0);
+    mpl__router_flush (self->router);
+}
