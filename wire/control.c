@@ -26,6 +26,9 @@ static const struct {
     [MPL__C_SPAWNED] = { { F (pool), F (slot), F (incarnation), F (pid), F (status) }, 5, 0, 1 },
     [MPL__C_EXITED] = { { F (pool), F (slot), F (incarnation), F (pid), F (status), F (end), F (peak_bytes) }, 7, 0, 0 },
     [MPL__C_BROKEN] = { { 0 }, 0, 1, 0 },
+    [MPL__C_SIGNAL] = { { F (status) }, 1, 0, 0 },
+    [MPL__C_STARTED] = { { F (rank), F (pid), F (status) }, 3, 1, 0 },
+    [MPL__C_ENDED] = { { F (rank), F (pid), F (status), F (end), F (peak_bytes) }, 5, 0, 0 },
 };
 #undef F
 

@@ -25,6 +25,9 @@ typedef enum {
     MPL__C_SPAWNED,         /* nursery -> agent -> main, with its pidfd: here it is */
     MPL__C_EXITED,          /* nursery -> agent -> main: it has ended and was reaped */
     MPL__C_BROKEN,          /* agent -> main: workers of this pool cannot be started, for this reason */
+    MPL__C_SIGNAL,          /* launcher -> agent: pass this signal on to every rank */
+    MPL__C_STARTED,         /* agent -> launcher: this rank runs, or cannot (status is errno, text says why) */
+    MPL__C_ENDED,           /* agent -> launcher: this rank has ended */
     MPL__C_N
 } mpl_control_type_t;
 
@@ -38,7 +41,7 @@ typedef struct {
     mpl_control_type_t type;
     uint64_t protocol;          /* HELLO */
     uint64_t role;              /* WELCOME: mpl_role_t */
-    uint64_t rank, size, local_rank, local_size;        /* WELCOME */
+    uint64_t rank, size, local_rank, local_size;        /* WELCOME; rank also in STARTED, ENDED */
     uint64_t pool;              /* POOL_OPEN, SPAWN, SPAWNED, EXITED: the agent's number for the pool */
     uint64_t workers;           /* POOL_OPEN */
     uint64_t first_slot;        /* POOL_OPEN: in a launch of several agents, the first of this one's slots */
@@ -47,11 +50,12 @@ typedef struct {
     uint64_t slot, incarnation; /* SPAWN, SPAWNED, EXITED, DISMISS: the worker's number, and how many had it before;
                                    POOL_OPEN: the first workers' incarnation */
     uint64_t mark;              /* SPAWN: what the worker's descendants are known by (base/mark.h) */
-    uint64_t pid;               /* HELLO, SPAWNED, EXITED */
-    uint64_t status;            /* EXITED: as from wait (2); SPAWNED: errno when the fork failed, and then no pidfd */
-    uint64_t end;               /* EXITED: mpl_end_t */
+    uint64_t pid;               /* HELLO, SPAWNED, EXITED, STARTED, ENDED */
+    uint64_t status;            /* EXITED, ENDED: as from wait (2); SPAWNED: errno when the fork failed, and then no
+                                   pidfd; STARTED: errno or 0; SIGNAL: its number */
+    uint64_t end;               /* EXITED: mpl_end_t; ENDED: 1 when it was held in mpl_init */
     uint64_t peak_bytes;        /* EXITED: highest resident size */
-    char text[MPL__CONTROL_TEXT];   /* BROKEN: a sentence */
+    char text[MPL__CONTROL_TEXT];   /* BROKEN, STARTED: a sentence */
 } mpl_control_t;
 
 /* Sends it with n_fds descriptors. 0, or -1 with errno. */

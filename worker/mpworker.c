@@ -1,5 +1,6 @@
 /* mpworker - the agent: started by libmplaunch in a program that runs by itself, or by mplaunch on each host. */
 #include "worker/formain.h"
+#include "worker/forlauncher.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -16,12 +17,14 @@
 
 static const char usage[] =
     "usage: mpworker --for-main FD --pidfd FD --file DEVICE:INODE [--workers N] [--apart] PATH ARGV0 [ARGS...]\n"
+    "       mpworker --for-launcher FD --ranks N PROGRAM [ARGS...]\n"
     "\n"
     "mpworker starts, watches and ends worker processes on one host. It is started by programs that use\n"
     "libmplaunch and by mplaunch, not by hand. See mpworker(1) and mplaunch(1).\n";
 
 typedef struct {
     mpl_formain_t formain;
+    mpl_forlauncher_t forlauncher;
     int is_apart;               /* already on its own: main's child has left */
 } options_t;
 
@@ -68,25 +71,31 @@ static int parse (int argc, char **argv, options_t *options)
 {
     static const struct option names[] = {
         { "for-main", required_argument, NULL, 'm' }, { "pidfd", required_argument, NULL, 'p' },
+        { "for-launcher", required_argument, NULL, 'l' }, { "ranks", required_argument, NULL, 'n' },
         { "workers", required_argument, NULL, 'w' }, { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
         { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 }
     };
     int has_file = 0;
 
-    options->formain.link = options->formain.main_pidfd = -1;
+    options->formain.link = options->formain.main_pidfd = options->forlauncher.link = -1;
     for (int c; (c = getopt_long (argc, argv, "+", names, NULL)) != -1;)
         switch (c) {
         case 'm': options->formain.link = parse_fd (optarg); break;
         case 'p': options->formain.main_pidfd = parse_fd (optarg); break;
         case 'f': has_file = parse_file (optarg, &options->formain) == 0; break;
         case 'w': options->formain.n_workers = parse_fd (optarg); break;
+        case 'l': options->forlauncher.link = parse_fd (optarg); break;
+        case 'n': options->forlauncher.n = parse_fd (optarg); break;
         case 'a': options->is_apart = 1; break;
         case 'h': fputs (usage, stdout); return 0;
         case 'V': puts ("mpworker " VERSION); return 0;
         default: return 2;
         }
+    options->forlauncher.argv = argv + optind;
+    if (options->forlauncher.link >= 0)
+        return options->forlauncher.n > 0 && optind < argc ? -1 : bad ("--ranks and a program are needed");
     if (options->formain.link < 0 || !has_file)
-        return bad ("--for-main and --file are needed");
+        return bad ("--for-main and --file, or --for-launcher, are needed");
     if (argc - optind < 2)
         return bad ("the program and its arguments are missing");
     options->formain.path = argv[optind];
@@ -95,14 +104,15 @@ static int parse (int argc, char **argv, options_t *options)
 }
 
 /* The program's other descriptors are not ours to hold open: somebody may wait for their end. */
-static int keep_own_descriptors (mpl_formain_t *spec)
+static int keep_own_descriptors (options_t *options)
 {
-    int fds[2] = { spec->link, spec->main_pidfd };
+    mpl_formain_t *spec = &options->formain;
+    int fds[2] = { options->forlauncher.link >= 0 ? options->forlauncher.link : spec->link, spec->main_pidfd };
     size_t n = spec->main_pidfd >= 0 ? 2 : 1;
 
     if (mpl__fd_keep_only (fds, n, 3) < 0)
         return -1;
-    spec->link = fds[0];
+    spec->link = options->forlauncher.link = fds[0];
     spec->main_pidfd = n == 2 ? fds[1] : -1;
     return 0;
 }
@@ -132,12 +142,13 @@ int main (int argc, char **argv)
 {
     options_t options = { .is_apart = 0 };
     int rc = parse (argc, argv, &options);
+    int is_for_launcher = options.forlauncher.link >= 0;
 
     if (rc >= 0)
         return rc;
-    if (!options.is_apart)
+    if (!is_for_launcher && !options.is_apart)
         return start_apart (argc, argv);
-    if (keep_own_descriptors (&options.formain) < 0)
+    if (keep_own_descriptors (&options) < 0)
         return 125;
-    return mpl__formain (&options.formain);
+    return is_for_launcher ? mpl__forlauncher (&options.forlauncher) : mpl__formain (&options.formain);
 }
