@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,6 +29,21 @@ void mpl__fd_close_all (int *fds, size_t n)
 int mpl__fd_inherit (int fd, int inherit)
 {
     return fcntl (fd, F_SETFD, inherit ? 0 : FD_CLOEXEC);
+}
+
+int mpl__fd_can_open (size_t n)
+{
+    int *fds = malloc ((n ? n : 1) * sizeof *fds), first = eventfd (0, EFD_CLOEXEC);
+    size_t opened = 0;
+
+    while (fds && first >= 0 && opened < n && (fds[opened] = fcntl (first, F_DUPFD_CLOEXEC, 0)) >= 0)
+        opened++;
+    int can = fds && opened == n;
+    if (fds)
+        mpl__fd_close_all (fds, opened);
+    mpl__fd_close (&first);
+    free (fds);
+    return can;
 }
 
 int mpl__fd_send (int sock, const void *data, size_t len, const int *fds, size_t n_fds)

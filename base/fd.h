@@ -16,6 +16,9 @@ void mpl__fd_close_all (int *fds, size_t n);
 /* Makes fd survive exec, or not. 0, or -1 with errno. */
 int mpl__fd_inherit (int fd, int inherit);
 
+/* Whether n descriptors more could be opened now. */
+int mpl__fd_can_open (size_t n);
+
 /* One message of len bytes with n_fds descriptors over a SOCK_SEQPACKET socket, whole or not at all. Blocks only when
  * the socket does. 0, or -1 with errno (EPIPE: the peer is gone; no SIGPIPE). */
 int mpl__fd_send (int sock, const void *data, size_t len, const int *fds, size_t n_fds);

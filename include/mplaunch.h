@@ -197,8 +197,8 @@ typedef int (*mpl_source_fn) (void *state, mpl_bytes_t *item);
 MPL_EXPORT MPL_CHECKED mpl_iter_t *mpl_pool_imap_from (mpl_pool_t *pool, mpl_fn_t fn, mpl_source_fn source, void *state,
                                                        int ordered);
 
-/* Runs fn on one item: in_size bytes at `in`, in_len bytes for MPL_VARIABLE, a string for MPL_STRING. `out` is room for
- * out_size bytes, or an mpl_bytes_t. Blocks. -1: EIO (the task failed, mpl_error says how), and as for map. */
+/* Runs fn on one item: in_len bytes at `in` for MPL_VARIABLE; a string for MPL_STRING, whatever in_len is; in_size bytes else,
+ * and then in_len is that or 0. `out` is room for out_size bytes, or an mpl_bytes_t. Blocks. -1: EIO (the task failed, mpl_error says how), and as for map. */
 MPL_EXPORT MPL_CHECKED int mpl_pool_apply (mpl_pool_t *pool, mpl_fn_t fn, const void *in, size_t in_len, void *out);
 
 /* The same without blocking; the input is copied. */

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "wire/control.h"
-#include "worker/sweep.h"
+#include "base/sweep.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -177,6 +177,8 @@ int mpl__wait (mpl_pool_t *self, int (*is_ready) (void *arg), void *arg, uint64_
     return is_ready (arg) ? 0 : -1;
 }
 
+int mpl__is_in_callback (void) { return is_in_callback; }
+
 int mpl__run_callbacks (mpl_pool_t *self)
 {
     int ran = 0;

@@ -67,7 +67,8 @@ static int has_room (const mpl_feed_t *self)
 {
     const mpl_batch_t *batch = &self->iter->batch;
 
-    return batch->n - self->oldest < self->ring && self->bytes < MPL__WINDOW_BYTES;
+    return batch->n - self->oldest < self->ring && batch->n - self->iter->n_read < self->ring
+        && self->bytes < MPL__WINDOW_BYTES;
 }
 
 void mpl__feed_ended (mpl_feed_t *self, size_t first, size_t n)
@@ -84,6 +85,11 @@ void mpl__feed_ended (mpl_feed_t *self, size_t first, size_t n)
     }
     while (self->oldest < self->iter->batch.n && self->has_ended[self->oldest & (self->ring - 1)])
         self->has_ended[self->oldest++ & (self->ring - 1)] = 0;
+    mpl__feed_was_read (self);
+}
+
+void mpl__feed_was_read (mpl_feed_t *self)
+{
     if (has_room (self))
         pthread_cond_signal (&self->room);
 }

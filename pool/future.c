@@ -12,7 +12,9 @@ int mpl__future_settled (void *arg)
 {
     const mpl_future_t *self = arg;
 
-    return self->batch.is_done && self->callback != MPL__CALLBACK_SET && self->callback != MPL__CALLBACK_DUE;
+    /* Inside a callback a done future can be looked at, its own above all: that is not waiting. */
+    return self->batch.is_done && (mpl__is_in_callback ()
+                                   || (self->callback != MPL__CALLBACK_SET && self->callback != MPL__CALLBACK_DUE));
 }
 
 void mpl__future_done (mpl_batch_t *batch)

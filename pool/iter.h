@@ -43,6 +43,7 @@ void mpl__ring_release (mpl_iter_t *self);              /* what was borrowed */
 mpl_feed_t *mpl__feed_new (mpl_iter_t *iter, mpl_source_fn source, void *state);        /* NULL: ENOMEM, EAGAIN */
 int mpl__feed_start (mpl_feed_t *self);
 void mpl__feed_ended (mpl_feed_t *self, size_t first, size_t n);    /* those items are not needed any more; lock held */
+void mpl__feed_was_read (mpl_feed_t *self);                         /* the caller took a result; lock held */
 int mpl__feed_failed (const mpl_feed_t *self);                      /* the source said so; lock held */
 void mpl__feed_destroy (mpl_feed_t **self);                         /* lock held; released while the source returns */
 

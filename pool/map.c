@@ -36,6 +36,8 @@ static int run (mpl_batch_t *batch)
 
     pthread_mutex_lock (&pool->lock);
     mpl__batch_start (batch);
+    if (pool->is_driven)                                /* by a thread that waits for something else */
+        mpl__nudge (pool);
     int rc = mpl__wait (pool, batch_is_done, batch, MPL__NEVER);
     if (rc < 0)                                         /* in a callback: nobody would wait for it */
         mpl__batch_give_up (batch, errno, "it was called from an on_done callback, which may submit work but not wait");
@@ -76,7 +78,7 @@ static int check_apply (mpl_batch_t *batch, mpl_pool_t *pool, mpl_fn_t fn, const
     size_t size = batch->task->in_size;
     if (!in && (size == MPL_STRING || (size == MPL_VARIABLE ? in_len : size)))
         return mpl__fail (EINVAL, "%s of %s: its input is NULL", caller, batch->task->name);
-    if (size != MPL_STRING && size != MPL_VARIABLE && in_len != size)
+    if (size != MPL_STRING && size != MPL_VARIABLE && in_len && in_len != size)
         return mpl__fail (EINVAL, "%s of %s: in_len is %zu, but its input has %zu bytes", caller, batch->task->name, in_len,
                           size);
     batch->n = 1;
@@ -142,7 +144,7 @@ MPL_EXPORT mpl_future_t *mpl_pool_apply_async (mpl_pool_t *pool, mpl_fn_t fn, co
         return NULL;
     const mpl_task_t *task = batch.task;
     size_t out = task->out_size == MPL_VARIABLE ? 0 : task->out_size;
-    size_t len = task->in_size == MPL_STRING ? strlen (in) : in_len;
+    size_t len = task->in_size == MPL_STRING ? strlen (in) : task->in_size == MPL_VARIABLE ? in_len : task->in_size;
     size_t begin = aligned (offsetof (mpl_future_t, bytes) + out) + sizeof (mpl_bytes_t);
     char *memory = malloc (aligned (begin) + len + 1);
     if (!memory)

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define RESTARTS_MAX 5                          /* of the agent in a minute */
-#define KILL_LIMIT_MS 1000                      /* for its workers to be gone after SIGKILL */
+#define KILL_LIMIT_MS 200                       /* for its workers to be gone after SIGKILL */
 
 mpl_ran_t mpl__members_ran (const mpl_pool_t *self, int worker, double seconds)
 {
@@ -130,13 +130,29 @@ static void forget_parcel (void *arg, uint64_t chunk, uint32_t n, uint32_t n_ans
     mpl__parcel_free (((forget_t *) arg)->pool, chunk);
 }
 
+/* 1 + the offset of the item a worker died on; 0: none. One that died by itself between items, with results of its chunk
+ * unsent, died of the last that it ran: a task can ruin its process and return (by closing ZeroMQ's descriptors, say). */
+static uint64_t culprit (const mpl_page_t *page, uint64_t chunk, const mpl_member_t *member)
+{
+    uint64_t item = atomic_load_explicit (&page->item, memory_order_acquire);
+
+    if (item || member->end != MPL__END_OWN || !chunk)
+        return item;
+    for (size_t i = 0; i < MPL__SLOTS; i++) {
+        uint64_t word = atomic_load_explicit (&page->claims[i], memory_order_acquire);
+        if (mpl__claim_is (word, chunk) && mpl__claim_claimed (word))
+            return mpl__claim_claimed (word);
+    }
+    return 0;
+}
+
 /* All that could still come from it has come. The item it was on is charged, the rest goes to others. */
 static void finish_ending (mpl_pool_t *self, int worker)
 {
     mpl_member_t *member = &self->members[worker];
     const mpl_page_t *page = page_of (self, worker);
-    uint64_t item = atomic_load_explicit (&page->item, memory_order_acquire);
-    uint64_t chunk = item ? atomic_load_explicit (&page->chunk, memory_order_acquire) : 0;
+    uint64_t chunk = atomic_load_explicit (&page->chunk, memory_order_acquire);
+    uint64_t item = culprit (page, chunk, member);
     int is_blamed = member->end == MPL__END_TIMEOUT || member->end == MPL__END_MEMORY;
     forget_t forget = { self };
 
@@ -145,7 +161,7 @@ static void finish_ending (mpl_pool_t *self, int worker)
     if (mpl__core_held (self->core, worker) >= 0) {
         self->n_serving--;
         mpl__core_each_held (self->core, worker, forget_parcel, &forget);
-        if (mpl__core_leave (self->core, worker, is_blamed ? MPL__LEFT_BLAMED : MPL__LEFT_CRASHED, chunk,
+        if (mpl__core_leave (self->core, worker, is_blamed ? MPL__LEFT_BLAMED : MPL__LEFT_CRASHED, item ? chunk : 0,
                              (uint32_t) (item - 1)) < 0)
             mpl__pool_break (self, "there is no memory to run the work of a dead worker again");
     }
@@ -196,11 +212,12 @@ uint64_t mpl__members_tick (mpl_pool_t *self, uint64_t now)
 
 /* ---- the agent's loss ------------------------------------------------------------------------------------------------------ */
 
-/* Its workers end with it by themselves; what is sure is better, since their items are about to run again. */
-static void kill_members (mpl_pool_t *self)
+void mpl__members_kill (mpl_pool_t *self)
 {
     uint64_t deadline = mpl__clock_in_ms (KILL_LIMIT_MS);
 
+    if (self->agent_pidfd >= 0)                 /* a nursery ends with its agent */
+        syscall (SYS_pidfd_send_signal, self->agent_pidfd, SIGKILL, NULL, 0);
     for (int w = 0; w < self->n_workers; w++)
         if (self->members[w].pidfd >= 0)
             syscall (SYS_pidfd_send_signal, self->members[w].pidfd, SIGKILL, NULL, 0);
@@ -225,7 +242,7 @@ static void lost_agent (mpl_pool_t *self, uint64_t now)
     mpl_err_t err = { 0 };
     uint64_t highest = 0;
 
-    kill_members (self);
+    mpl__members_kill (self);       /* they end by themselves; but their items are about to run again, so it must be sure */
     for (int w = 0; w < self->n_workers; w++) {
         mpl_member_t *member = &self->members[w];
         if (member->state != MPL__ABSENT) {
@@ -278,6 +295,11 @@ static void take_message (mpl_pool_t *self, const mpl_control_t *message, int *f
         if (message->slot < (uint64_t) self->n_workers
             && self->members[message->slot].incarnation == message->incarnation)
             has_ended (self, (int) message->slot, (int) message->status, (mpl_end_t) message->end, now);
+        break;
+    case MPL__C_HELLO:
+        mpl__fd_close (&self->agent_pidfd);
+        self->agent_pidfd = fds[0];
+        fds[0] = -1;
         break;
     case MPL__C_BROKEN:
         mpl__pool_break (self, "%s", message->text);

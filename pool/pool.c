@@ -14,13 +14,15 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define START_LIMIT_MS 60000
 #define GOODBYE_LIMIT_MS 2000               /* for workers to leave by themselves before they are terminated */
-#define END_LIMIT_MS 3000                   /* for terminated ones: TERM, a second, KILL */
+#define END_LIMIT_MS 1800                   /* for terminated ones: TERM, a second, KILL; then main kills them itself */
 #define NAME_MAX_BYTES 255
+#define OWN_DESCRIPTORS 24                  /* of a pool beside two for each worker: ours, ZeroMQ's, some to spare */
 
 /* ---- the one context ------------------------------------------------------------------------------------------------------- */
 
@@ -197,6 +199,7 @@ static void release (mpl_pool_t *self)
     self->pages = NULL;
     mpl__fd_close (&self->channel);
     mpl__fd_close (&self->endpoint_fd);
+    mpl__fd_close (&self->agent_pidfd);
     mpl__fd_close (&self->pages_fd);
     mpl__fd_close (&self->kick);
     while (self->shares) {
@@ -228,7 +231,7 @@ static mpl_pool_t *new_pool (const mpl_pool_opts_t *opts, uint16_t init_fn)
     self->init_fn = init_fn;
     self->n_refs = 1;
     self->owner = getpid ();
-    self->channel = self->endpoint_fd = self->pages_fd = self->kick = -1;
+    self->channel = self->agent_pidfd = self->endpoint_fd = self->pages_fd = self->kick = -1;
     self->n_workers = opts->workers ? opts->workers : mpl__self.link >= 0 ? mpl__self.size : mpl__cpus_usable ();
     self->start_by = mpl__clock_in_ms (START_LIMIT_MS);
     pthread_mutex_init (&self->lock, NULL);
@@ -238,6 +241,25 @@ static mpl_pool_t *new_pool (const mpl_pool_opts_t *opts, uint16_t init_fn)
         return NULL;
     }
     return self;
+}
+
+/* libzmq aborts the program when it runs out of descriptors, so that there are enough is made sure before. */
+static int check_descriptors (const mpl_pool_t *self)
+{
+    rlim_t needed = OWN_DESCRIPTORS + 2 * (rlim_t) self->n_workers;
+    struct rlimit limit;
+
+    if (mpl__fd_can_open (needed))
+        return 0;
+    if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        rlim_t soft = limit.rlim_cur;
+        limit.rlim_cur = limit.rlim_max - soft > needed ? soft + needed : limit.rlim_max;
+        if (setrlimit (RLIMIT_NOFILE, &limit) == 0 && mpl__fd_can_open (needed))
+            return 0;
+    }
+    return mpl__fail (EMFILE, "mpl_pool_new: a pool of %d workers needs %llu descriptors more than the limit of %llu leaves; "
+                      "more must be allowed (ulimit -n), or fewer workers asked for", self->n_workers,
+                      (unsigned long long) needed, (unsigned long long) limit.rlim_cur);
 }
 
 MPL_EXPORT mpl_pool_t *mpl_pool_new (const mpl_pool_opts_t *opts_p)
@@ -252,7 +274,7 @@ MPL_EXPORT mpl_pool_t *mpl_pool_new (const mpl_pool_opts_t *opts_p)
     if (!self)
         return mpl__fail_null (ENOMEM, "mpl_pool_new: no memory for a pool");
     /* The agent first: spawning comes before ZeroMQ's threads, and it starts the program's nursery while main goes on. */
-    if (mpl__link_open (self->n_workers, mpl__last_error ()) < 0) {
+    if (check_descriptors (self) < 0 || mpl__link_open (self->n_workers, mpl__last_error ()) < 0) {
         int saved = errno;
         free_pool (self);
         errno = saved;
@@ -425,6 +447,15 @@ static int has_no_workers (void *arg)
     return ((const mpl_pool_t *) arg)->is_channel_over;
 }
 
+/* Terminated workers end within a second or so, unless their agent is stopped or lost. */
+static int wait_for_end (mpl_pool_t *self)
+{
+    if (mpl__wait (self, has_no_workers, self, mpl__clock_in_ms (END_LIMIT_MS)) == 0)
+        return 0;
+    mpl__members_kill (self);
+    return -1;
+}
+
 MPL_EXPORT int mpl_pool_join (mpl_pool_t *self)
 {
     if (mpl__pool_check (self, "mpl_pool_join") < 0)
@@ -438,7 +469,7 @@ MPL_EXPORT int mpl_pool_join (mpl_pool_t *self)
             mpl__members_goodbye (self);
         if (mpl__wait (self, has_no_workers, self, mpl__clock_in_ms (GOODBYE_LIMIT_MS)) < 0) {
             terminate (self);
-            rc = mpl__wait (self, has_no_workers, self, mpl__clock_in_ms (END_LIMIT_MS));
+            rc = wait_for_end (self);
         }
     }
     pthread_mutex_unlock (&self->lock);
@@ -458,7 +489,7 @@ MPL_EXPORT void mpl_pool_destroy (mpl_pool_t **self_p)
     pthread_mutex_lock (&self->lock);
     if (!self->is_channel_over)
         terminate (self);
-    mpl__wait (self, has_no_workers, self, mpl__clock_in_ms (END_LIMIT_MS));
+    wait_for_end (self);
     mpl__stop_helper (self);
     release (self);
     pthread_mutex_unlock (&self->lock);

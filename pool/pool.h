@@ -83,6 +83,7 @@ struct mpl_pool {
     uint64_t *cost_ns;                  /* by task: what one item takes; 0: not known */
 
     int channel, endpoint_fd, pages_fd;
+    int agent_pidfd;                    /* of an agent that this process started; else -1 */
     mpl_page_t *pages;
     mpl_member_t *members;
     int n_serving, n_ending;
@@ -139,6 +140,7 @@ void mpl__members_hello (mpl_pool_t *self, uint32_t peer, const mpl_record_t *re
 void mpl__members_serve (mpl_pool_t *self, int worker);               /* it is prepared */
 void mpl__members_dismiss (mpl_pool_t *self, int worker, const char *why);
 uint64_t mpl__members_tick (mpl_pool_t *self, uint64_t now);           /* last words; when to look again */
+void mpl__members_kill (mpl_pool_t *self);                             /* all that are known, by pidfd, at once */
 void mpl__members_goodbye (mpl_pool_t *self);
 mpl_ran_t mpl__members_ran (const mpl_pool_t *self, int worker, double seconds);
 void mpl__members_tell_share (mpl_pool_t *self, int worker, const mpl_share_t *share);
@@ -149,6 +151,8 @@ void mpl__members_tell_share (mpl_pool_t *self, int worker, const mpl_share_t *s
 int mpl__wait (mpl_pool_t *self, int (*is_ready) (void *arg), void *arg, uint64_t deadline);
 /* After something was submitted that nobody waits for: sends it, and sees to it that somebody drives. Lock held. */
 void mpl__nudge (mpl_pool_t *self);
+/* 1 in a thread that is inside an on_done callback. */
+int mpl__is_in_callback (void);
 /* Wakes the driver if it is blocked: something happened that no descriptor tells. Lock held. */
 void mpl__kick (mpl_pool_t *self);
 /* Starts the helper thread if there is none. Without one (EAGAIN) results are taken when main comes to wait. Lock held. */

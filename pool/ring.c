@@ -178,6 +178,8 @@ void mpl__ring_read (mpl_iter_t *self, mpl_entry_t *entry)
 {
     self->n_read++;
     self->borrowed = entry;
+    if (self->feed)
+        mpl__feed_was_read (self->feed);
     make_room (self);
 }
 

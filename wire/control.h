@@ -15,7 +15,7 @@
 #define MPL__CONTROL_TEXT 1024u         /* of its text, the NUL included */
 
 typedef enum {
-    MPL__C_HELLO = 1,       /* held process -> agent: I am in mpl_init */
+    MPL__C_HELLO = 1,       /* held process -> agent: I am in mpl_init; an agent that main started -> main, with its pidfd */
     MPL__C_WELCOME,         /* agent -> held process: be main, or be a nursery */
     MPL__C_POOL_OPEN,       /* main -> agent, with the pool's channel, endpoint, pages and arena */
     MPL__C_CLOSING,         /* main -> agent, on the channel: workers that end are not replaced any more */

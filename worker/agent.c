@@ -1,5 +1,5 @@
 #include "worker/agent.h"
-#include "worker/sweep.h"
+#include "base/sweep.h"
 #include "base/clock.h"
 #include "base/fd.h"
 
@@ -214,6 +214,7 @@ int mpl__agent_init (mpl_agent_t *self, mpl_err_t *err)
 {
     sigset_t chld;
 
+    self->due = MPL__NEVER;
     sigemptyset (&chld);
     sigaddset (&chld, SIGCHLD);
     sigprocmask (SIG_SETMASK, &chld, NULL);
@@ -232,9 +233,8 @@ int mpl__agent_init (mpl_agent_t *self, mpl_err_t *err)
 
 void mpl__agent_turn (mpl_agent_t *self, uint64_t deadline)
 {
-    uint64_t due = tick (self);
-
-    mpl__loop_turn (self->loop, due < deadline ? due : deadline);
+    mpl__loop_turn (self->loop, self->due < deadline ? self->due : deadline);
+    self->due = tick (self);
 }
 
 void mpl__agent_end (mpl_agent_t *self)
@@ -243,6 +243,7 @@ void mpl__agent_end (mpl_agent_t *self)
 
     for (mpl_crew_t *crew = self->crews; crew; crew = *mpl__crew_next (crew))
         mpl__crew_terminate (crew);
+    self->due = tick (self);
     while (self->crews && mpl__clock_ns () < deadline)
         mpl__agent_turn (self, deadline);
     while (self->crews) {
@@ -259,4 +260,6 @@ void mpl__agent_end (mpl_agent_t *self)
     mpl__loop_remove (self->loop, &self->children);
     mpl__loop_destroy (&self->loop);
     mpl__fd_close (&self->signals);
+    if (self->own_pidfd)
+        mpl__fd_close (&self->own_pidfd);
 }

@@ -12,6 +12,8 @@ struct mpl_agent {
     mpl_crew_t *crews;              /* the open pools */
     mpl_source_t *children;         /* its signalfd */
     int signals;
+    int own_pidfd;                  /* given to main, which may kill an agent that it started; 0: it did not */
+    uint64_t due;                   /* when something in a pool is due */
     uint64_t n_pools, n_marks;
     int n_nurseries_lost;           /* since lost_since */
     uint64_t lost_since;

@@ -1,6 +1,6 @@
 #include "worker/crew.h"
 #include "worker/agent.h"
-#include "worker/sweep.h"
+#include "base/sweep.h"
 #include "worker/watch.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -168,6 +168,8 @@ mpl_crew_t *mpl__crew_new (mpl_agent_t *agent, uint64_t pool, const mpl_control_
         goto fail;
     if (!(self->source = mpl__loop_add (agent->loop, self->fds[CHANNEL], EPOLLIN, heard_main, self)))
         goto fail;
+    if (agent->own_pidfd)
+        tell_main (self, &(mpl_control_t) { .type = MPL__C_HELLO, .pid = (uint64_t) getpid () }, agent->own_pidfd);
     fill (self);
     return self;
 fail:
@@ -284,7 +286,6 @@ static void ended (mpl_crew_t *self, member_t *member, mpl_control_t *report)
         tell_broken (self, why);
     }
     fill (self);
-    mpl__sweep_marked (member->mark);
 }
 
 void mpl__crew_exited (mpl_crew_t *self, const mpl_control_t *report)
@@ -305,6 +306,7 @@ int mpl__crew_reaped (mpl_crew_t *self, pid_t pid, int status, uint64_t peak_byt
         mpl_control_t report = { .type = MPL__C_EXITED, .pool = self->pool, .slot = self->first_slot + i,
                                  .incarnation = member->incarnation, .pid = (uint64_t) pid, .status = (uint64_t) status,
                                  .peak_bytes = peak_bytes };
+        mpl__sweep_marked (member->mark);       /* its nursery, which does this otherwise, is dead */
         ended (self, member, &report);
         return 1;
     }

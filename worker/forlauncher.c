@@ -1,7 +1,7 @@
 #include "worker/forlauncher.h"
 #include "worker/agent.h"
 #include "worker/output.h"
-#include "worker/sweep.h"
+#include "base/sweep.h"
 #include "worker/threads.h"
 #include "base/clock.h"
 #include "base/cpus.h"

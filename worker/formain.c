@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 typedef struct {
@@ -92,6 +93,8 @@ int mpl__formain (const mpl_formain_t *spec)
         fcntl (spec->main_pidfd, F_SETFD, FD_CLOEXEC);
         self.main = mpl__loop_add (self.agent.loop, spec->main_pidfd, EPOLLIN, main_died, &self);
     }
+    int own = (int) syscall (SYS_pidfd_open, getpid (), 0);
+    self.agent.own_pidfd = own > 0 ? own : 0;
     if (!start_nursery (&self.agent, spec->n_workers, &err))
         self.agent.n_nurseries_lost++;          /* tried again, and explained, when a pool is opened */
     while (!self.is_over)

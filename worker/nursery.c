@@ -1,5 +1,7 @@
 #include "worker/nursery.h"
 #include "worker/serve.h"
+#include "base/sweep.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mark.h"
 #include "wire/control.h"
@@ -19,11 +21,13 @@
 #include <unistd.h>
 
 enum { ENDPOINT, PAGES, ARENA, N_SPAWN_FDS };       /* the descriptors of a SPAWN */
+#define END_LIMIT_NS (2 * (uint64_t) MPL__NS_PER_S)
+
 enum { FIRST_FD = 3 };                              /* a worker's descriptors lie from here on, in that order */
 
 typedef struct child {
     pid_t pid;
-    uint64_t pool, slot, incarnation;
+    uint64_t pool, slot, incarnation, mark;
     struct child *next;
 } child_t;
 
@@ -107,7 +111,7 @@ static void spawn (nursery_t *self, const mpl_control_t *order, int fds[N_SPAWN_
         free (child);
     } else {
         setpgid (pid, pid);                         /* in both, so that it holds for whoever comes first */
-        *child = (child_t) { pid, order->pool, order->slot, order->incarnation, self->children };
+        *child = (child_t) { pid, order->pool, order->slot, order->incarnation, order->mark, self->children };
         self->children = child;
     }
     report_spawn (self, order, pid, error);
@@ -141,6 +145,7 @@ static void reap (nursery_t *self, pid_t pid)
                              .incarnation = child->incarnation, .pid = (uint64_t) pid, .status = (uint64_t) status,
                              .peak_bytes = (uint64_t) usage.ru_maxrss * 1024 };
     mpl__control_send (self->sock, &report, NULL, 0);
+    mpl__sweep_marked (child->mark);                /* what left its group and is our child since */
     free (child);
 }
 
@@ -157,11 +162,12 @@ static void reap_all (nursery_t *self)
     }
 }
 
-/* The agent is gone, and so is the job. */
+/* The agent is gone, and so is the job. Killed agents cannot clean up, so it is done here too. */
 static _Noreturn void end_all (nursery_t *self)
 {
     for (child_t *child = self->children; child; child = child->next)
         kill (-child->pid, SIGKILL);
+    mpl__sweep_all (mpl__clock_ns () + END_LIMIT_NS);
     mpl__leave (0);
 }
 
@@ -193,7 +199,7 @@ _Noreturn void mpl__nursery (int sock, const mpl_task_t *tasks, size_t n_tasks)
     sigaddset (&chld, SIGCHLD);
     sigprocmask (SIG_SETMASK, &chld, NULL);
     self.signals = signalfd (-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
-    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    prctl (PR_SET_CHILD_SUBREAPER, 1);              /* orphans of tasks come here, where their marks are known */
     if (self.signals < 0)
         mpl__leave (1);
     for (;;) {

@@ -7,6 +7,7 @@
 #include "wire/bytes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,11 @@
 #define CLAIM_NS 10000u             /* items are claimed a few at a time: about this much work, */
 #define CLAIM_MAX 64u               /* and never more than this, since what is claimed cannot be taken back */
 
+#define CHECK_NS 10000u             /* chunks that took longer are worth a look at what they did to the process */
+
 typedef struct {
     const mpl_serve_t *spec;
+    int zmq_fd;                     /* one of libzmq's own */
     mpl_page_t *page;
     mpl_outbox_t outbox;
     mpl_shares_t *shares;
@@ -250,6 +254,8 @@ static void run_chunk (worker_t *self, const mpl_record_t *record, const uint8_t
 
     uint32_t done = run_claimed (self, &chunk);
     uint64_t now = mpl__clock_ns ();
+    if (now - began_at > CHECK_NS && fcntl (self->zmq_fd, F_GETFD) < 0)
+        abort ();               /* the task closed ZeroMQ's descriptors: die of it here, while the page names it */
 
     pthread_mutex_lock (&outbox->lock);
     atomic_store_explicit (&self->page->item, 0, memory_order_release);
@@ -470,6 +476,8 @@ _Noreturn void mpl__serve (const mpl_serve_t *spec)
     self.call.shares = self.shares;
     limit_memory (spec->memory);
     setvbuf (stdout, NULL, _IOLBF, 0);
+    size_t size = sizeof self.zmq_fd;
+    zmq_getsockopt (self.outbox.socket, ZMQ_FD, &self.zmq_fd, &size);
     say_hello (&self);
     atomic_store (&self.page->is_ready, 1);
     zmq_msg_init (&message);

@@ -6,8 +6,9 @@
  *   MPL_FAULT_LOG    a file that gets a line when the call failed, so that the caller knows when there are no more of them
  *
  * In main the count begins when the program calls countdown_arm; elsewhere when the process starts. Memory is refused to
- * the project's own code only, since libzmq and the C++ library end the process when they get none; descriptors and
- * processes are refused to everyone, as a limit would do. The count is by process: a forked one goes on from its parent's. */
+ * the project's own code only, descriptors and processes to everyone but libzmq, which ends the process when it gets none
+ * (MPL_FAULT_ZMQ=1 refuses them to it too): what the library does about that is to look beforehand whether there is enough,
+ * and a case with a real limit tests it. The count is by process: a forked one goes on from its parent's. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -82,6 +83,14 @@ static int is_ours (void *caller)
     return !strstr (info.dli_fname, ".so") || strstr (info.dli_fname, "libmplaunch");
 }
 
+static int is_libzmq (void *caller)
+{
+    Dl_info info;
+
+    return is_armed && !getenv ("MPL_FAULT_ZMQ") && dladdr (caller, &info) && info.dli_fname
+           && strstr (info.dli_fname, "libzmq");
+}
+
 #define NEXT(type, name) type = (__typeof__ (type)) (void *) dlsym (RTLD_NEXT, name)
 
 /* ---- descriptors -------------------------------------------------------------------------------------------------------- */
@@ -93,7 +102,7 @@ static int is_ours (void *caller)
         static int (*next) params;                                                                                     \
         if (!next)                                                                                                     \
             NEXT (next, #name);                                                                                        \
-        if (is_due (FDS, #name)) {                                                                                     \
+        if (!is_libzmq (__builtin_return_address (0)) && is_due (FDS, #name)) {                                        \
             errno = EMFILE;                                                                                            \
             return -1;                                                                                                 \
         }                                                                                                              \
@@ -164,7 +173,7 @@ pid_t fork (void)
 
     if (!next)
         NEXT (next, "fork");
-    if (is_due (PROCESSES, "fork")) {
+    if (!is_libzmq (__builtin_return_address (0)) && is_due (PROCESSES, "fork")) {
         errno = EAGAIN;
         return -1;
     }
@@ -179,7 +188,7 @@ int posix_spawn (pid_t *pid, const char *path, const posix_spawn_file_actions_t 
 
     if (!next)
         NEXT (next, "posix_spawn");
-    if (is_due (PROCESSES, "posix_spawn"))
+    if (!is_libzmq (__builtin_return_address (0)) && is_due (PROCESSES, "posix_spawn"))
         return EAGAIN;
     return next (pid, path, actions, attr, argv, env);
 }
@@ -190,7 +199,7 @@ int pthread_create (pthread_t *thread, const pthread_attr_t *attr, void *(*start
 
     if (!next)
         NEXT (next, "pthread_create");
-    if (is_due (PROCESSES, "pthread_create"))
+    if (!is_libzmq (__builtin_return_address (0)) && is_due (PROCESSES, "pthread_create"))
         return EAGAIN;
     return next (thread, attr, start, arg);
 }

@@ -293,15 +293,13 @@ int find_agents (const char *suffix, pid_t *pids, int max)
     int n = find_marked (suffix, all, 512), found = 0;
 
     for (int i = 0; i < n && i < 512; i++) {
-        char name[64] = "";
-        int fd = open_proc (all[i], "comm");
-        if (fd >= 0 && read (fd, name, sizeof name - 1) > 0 && strstr (name, "mpworker")) {
+        char link[64], path[4096] = "";
+        snprintf (link, sizeof link, "/proc/%d/exe", (int) all[i]);
+        if (readlink (link, path, sizeof path - 1) > 0 && strstr (path, "mpworker")) {
             if (found < max)
                 pids[found] = all[i];
             found++;
         }
-        if (fd >= 0)
-            close (fd);
     }
     return found;
 }

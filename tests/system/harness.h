@@ -105,7 +105,7 @@ int end_of (pid_t pid, double seconds, int *status);    /* 0, or -1 when it did 
 
 /* Processes whose environment carries our mark followed by `suffix` (NULL: any), zombies and this one not among them. */
 int find_marked (const char *suffix, pid_t *pids, int max);
-int find_agents (const char *suffix, pid_t *pids, int max);            /* those named mpworker */
+int find_agents (const char *suffix, pid_t *pids, int max);            /* those that run mpworker */
 int kill_marked (pid_t pid, int sig);   /* through a pidfd, and only if it carries our mark; -1 ESRCH when not */
 void kill_all_marked (const char *suffix);
 int process_is_there (pid_t pid);       /* and is no zombie */

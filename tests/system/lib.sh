@@ -40,7 +40,7 @@ check () {
 run () {
     local began
     began=$(date +%s%3N)
-    timeout --foreground -k 2 $((30 * SLOW)) "$@" > out 2> err < "${stdin:-/dev/null}"
+    { timeout --foreground -k 2 $((30 * SLOW)) "$@" > out 2> err < "${stdin:-/dev/null}"; } 2> /dev/null
     code=$?
     took=$(($(date +%s%3N) - began))
 }
@@ -78,11 +78,11 @@ marked () {
 none_marked () { [ -z "$(marked)" ]; }
 n_lines () { [ "$(wc -l < "$1")" -eq "$2" ]; }
 
-# The pids of our processes of that name.
+# The pids of our processes that run a program of that name.
 marked_as () {
     local p
     for p in $(marked); do
-        [[ "$(cat "/proc/$p/comm" 2> /dev/null)" == *"$1"* ]] && echo "$p"
+        [[ "$(readlink "/proc/$p/exe")" == */*"$1"* ]] && echo "$p"
     done
     return 0
 }

@@ -49,7 +49,7 @@ wrong "n_0_is_refused" 2 0 -n 0 echo ran
 wrong "n_x_is_refused" 2 x -n x echo ran
 wrong "n_minus_1_is_refused" 2 -1 -n -1 echo ran
 wrong "n_3x_is_refused" 2 3x -n 3x echo ran
-wrong "n_empty_is_refused" 2 -n -n "" echo ran
+wrong "n_empty_is_refused" 2 "''" -n "" echo ran
 wrong "n_huge_is_refused" 2 99999999999999999999 -n 99999999999999999999 echo ran
 wrong "n_without_a_number_is_refused" 2 -n -n
 wrong "n_and_no_program_is_refused" 2 program -n 2

@@ -26,8 +26,8 @@ run "$launch" -n 3 sh -c 'printf "%s without an end" $MPL_RANK'
 check "the_last_line_needs_no_newline" [ "$(grep -o '[0-2] without an end' out | sort | tr '\n' ' ')" \
     = "0 without an end 1 without an end 2 without an end " ]
 
-run "$launch" -n 2 sh -c 'head -c 3000000 /dev/zero | tr "\0" "$MPL_RANK"; echo'
-check "lines_of_3_MB_come_whole" [ "$(grep -cE '^(0+|1+)$' out)-$(wc -c < out)" = 2-6000002 ]
+run "$launch" -n 2 sh -c 'head -c 1000000 /dev/zero | tr "\0" "$MPL_RANK"; echo'
+check "lines_of_1_MB_come_whole" [ "$(grep -cE '^(0+|1+)$' out)-$(wc -c < out)" = 2-2000002 ]
 
 run "$launch" -n 1 sh -c 'head -c 100000 /bin/bash; echo'
 check "bytes_are_left_as_they_are" cmp out <(head -c 100000 /bin/bash; echo)

@@ -41,7 +41,7 @@ check "env_may_stand_between" tap
 run "$launch" -n 2 sh -c "'$cases/pool_cases' map_gives_the_square_of_every_number; exit \$?"
 check "a_shell_may_stand_between" tap
 if command -v valgrind > /dev/null; then
-    MPL_TEST_SLOW=10 run "$launch" -n 2 valgrind -q --trace-children=yes --error-exitcode=99 "$cases/pool_cases" \
+    MPL_TEST_SLOW=10 run "$launch" -n 2 valgrind -q --vgdb=no --trace-children=yes --error-exitcode=99 "$cases/pool_cases" \
         map_gives_the_square_of_every_number apply_takes_every_kind_of_item
     check "valgrind_may_stand_between" tap
     check "and_finds_nothing" [ "$code" -eq 0 ]

@@ -1,4 +1,4 @@
-#include "worker/sweep.h"
+#include "base/sweep.h"
 #include "base/clock.h"
 #include "base/mark.h"
 
