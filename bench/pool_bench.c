@@ -482,9 +482,9 @@ static double cpu_of (pid_t pid)
     return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
 }
 
-static pid_t parent_of (pid_t pid, char *name, size_t size)
+static pid_t parent_of (pid_t pid)
 {
-    char path[64], line[512], *open, *close;
+    char path[64], line[512], *close;
     int parent = 0;
     FILE *file;
 
@@ -492,22 +492,34 @@ static pid_t parent_of (pid_t pid, char *name, size_t size)
     if (!(file = fopen (path, "r")) || !fgets (line, sizeof line, file))
         die ("%s cannot be read", path);
     fclose (file);
-    if (!(open = strchr (line, '(')) || !(close = strrchr (line, ')')) || sscanf (close + 1, " %*c %d", &parent) != 1)
+    if (!(close = strrchr (line, ')')) || sscanf (close + 1, " %*c %d", &parent) != 1)
         die ("%s is not understood: %s", path, line);
-    snprintf (name, size, "%.*s", (int) (close - open - 1), open + 1);
     return parent;
+}
+
+static int is_agent (pid_t pid)
+{
+    char path[64], name[64] = "";
+    FILE *file;
+
+    snprintf (path, sizeof path, "/proc/%d/cmdline", (int) pid);
+    if (!(file = fopen (path, "r")))
+        die ("%s: %s", path, strerror (errno));
+    size_t len = fread (name, 1, sizeof name - 1, file);
+    fclose (file);
+    name[len] = '\0';                   /* and one after argv[0] */
+    const char *slash = strrchr (name, '/');
+    return strcmp (slash ? slash + 1 : name, "mpworker") == 0;
 }
 
 /* Who stands above a worker, up to the agent; 0 when there is no such agent. */
 static int find_helpers (pid_t worker, pid_t *pids, int max)
 {
-    char name[64];
     int n = 0;
 
-    for (pid_t pid = parent_of (worker, name, sizeof name); pid > 1 && n < max;) {
+    for (pid_t pid = parent_of (worker); pid > 1 && n < max; pid = parent_of (pid)) {
         pids[n++] = pid;
-        pid = parent_of (pid, name, sizeof name);
-        if (strcmp (name, "mpworker") == 0)
+        if (is_agent (pid))
             return n;
     }
     return 0;

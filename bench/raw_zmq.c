@@ -129,14 +129,13 @@ static void stream (echo_t *self, char *data)
     printf ("zmq-bytes %.9g MB/s\n", 1e-6 * (double) (self->n * self->size) / took);
 }
 
-static void greet (echo_t *self, pid_t child)
+static void greet (echo_t *self)
 {
     char hello[8];
 
     zmq_msg_init (&self->peer);
     need (zmq_msg_recv (&self->peer, self->socket, 0) >= 0, "the other process is silent");
     need (zmq_recv (self->socket, hello, sizeof hello, 0) == 5, "hello");
-    (void) child;
 }
 
 static void part (echo_t *self, pid_t child)
@@ -182,7 +181,9 @@ int main (int argc, char **argv)
     echo_t self = { .socket = open_socket (context, ZMQ_ROUTER), .size = (size_t) size, .n = (size_t) n };
     char *data = calloc (1, (size_t) size);
     need (data != NULL && zmq_bind (self.socket, endpoint) == 0, "zmq_bind");
-    greet (&self, child);
+    greet (&self);
+    unlink (strchr (endpoint, '/') + 2);        /* they are connected: so nothing is left, however this ends */
+    rmdir (folder);
     for (int i = 0; i < 1000 && size < 4096; i++) {
         give (&self, data);
         take (&self, data);
@@ -191,8 +192,6 @@ int main (int argc, char **argv)
         (is_stream ? stream : echo) (&self, data);
     part (&self, child);
     zmq_ctx_term (context);
-    unlink (strchr (endpoint, '/') + 2);
-    rmdir (folder);
     free (data);
     return 0;
 }

@@ -225,9 +225,13 @@ static place_t place_of (const mpl_core_t *self, const worker_t *worker)
         return worker->held.n ? BUSY : RETIRING;
     if (worker->held.n == 0)
         return IDLE;
-    if (worker->n_unknown || worker->held.n == MPL__SLOTS)
+    if (worker->n_unknown)
         return BUSY;
-    return worker->held.n < 2 || worker->ahead_ns < MPL__AHEAD_NS ? OPEN : BUSY;
+    if (worker->held.n < 2)
+        return OPEN;
+    /* One that was filled is left alone until half is done: it is then refilled by one message, not by hundreds. */
+    int parts = worker->place == BUSY ? 2 : 1;
+    return worker->held.n < MPL__SLOTS / parts && worker->ahead_ns < MPL__AHEAD_NS / parts ? OPEN : BUSY;
 }
 
 static void settle (mpl_core_t *self, uint32_t w)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MESSAGE_BYTES 16384u        /* records for one worker are sent together up to this length */
@@ -39,18 +40,17 @@ struct mpl_router {
 
 /* ---- the socket -------------------------------------------------------------------------------------------------------- */
 
-static int bind_unnamed (void *socket, int *endpoint_fd)
+static int bind_unnamed (void *socket, const char *folder, int *endpoint_fd)
 {
-    const char *run = getenv ("XDG_RUNTIME_DIR");
-    char folder[80], path[96], endpoint[104];           /* a unix socket's path has 107 bytes at most */
+    char path[100], endpoint[107];                      /* a unix socket's path has 107 bytes at most */
 
-    if (!run || strlen (run) > 50 || access (run, W_OK | X_OK) < 0)
-        run = "/tmp";
-    snprintf (folder, sizeof folder, "%s/mplaunch-XXXXXX", run);
-    if (!mkdtemp (folder))                              /* mode 0700 */
+    if (snprintf (path, sizeof path, "%s/" MPL__ENDPOINT_NAME, folder) >= (int) sizeof path) {
+        errno = ENAMETOOLONG;
         return -1;
-    snprintf (path, sizeof path, "%s/b", folder);
+    }
     snprintf (endpoint, sizeof endpoint, "ipc://%s", path);
+    if (mkdir (folder, 0700) < 0)
+        return -1;
     int rc = zmq_bind (socket, endpoint);
     *endpoint_fd = rc < 0 ? -1 : open (path, O_PATH | O_CLOEXEC);
     int saved = errno;
@@ -73,7 +73,7 @@ static int set_options (void *socket)
         || zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &max, sizeof max) < 0 ? -1 : 0;
 }
 
-mpl_router_t *mpl__router_new (void *context, size_t max_workers, int *endpoint_fd)
+mpl_router_t *mpl__router_new (void *context, size_t max_workers, const char *folder, int *endpoint_fd)
 {
     mpl_router_t *self = calloc (1, sizeof *self);
     size_t fd_size = sizeof self->fd;
@@ -90,7 +90,7 @@ mpl_router_t *mpl__router_new (void *context, size_t max_workers, int *endpoint_
     self->known = calloc (self->n_known, sizeof *self->known);
     if (!self->outs || !self->known || !(self->socket = zmq_socket (context, ZMQ_ROUTER)))
         goto fail;
-    if (set_options (self->socket) < 0 || bind_unnamed (self->socket, endpoint_fd) < 0
+    if (set_options (self->socket) < 0 || bind_unnamed (self->socket, folder, endpoint_fd) < 0
         || zmq_getsockopt (self->socket, ZMQ_FD, &self->fd, &fd_size) < 0)
         goto fail;
     return self;

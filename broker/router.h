@@ -9,10 +9,12 @@
 
 typedef struct mpl_router mpl_router_t;
 
+#define MPL__ENDPOINT_NAME "b"          /* of the socket in its folder */
+
 /* Binds a ROUTER for max_workers workers on this host. *endpoint_fd becomes an O_PATH descriptor of its unix socket, the
- * caller's, through which workers connect; the socket's name is removed at once, so that nothing can be left behind.
- * NULL with errno. */
-mpl_router_t *mpl__router_new (void *context, size_t max_workers, int *endpoint_fd);
+ * caller's, through which workers connect. The socket has a name in `folder` (at most 90 bytes, made here with mode 0700)
+ * for as long as binding takes; then both are removed. NULL with errno; EEXIST: somebody has made the folder before. */
+mpl_router_t *mpl__router_new (void *context, size_t max_workers, const char *folder, int *endpoint_fd);
 void mpl__router_destroy (mpl_router_t **self);
 
 /* The descriptor to poll. It is edge-triggered: mpl__router_pending says whether there is input. */

@@ -134,13 +134,13 @@ MPL_EXPORT const void *mpl_call_shared (mpl_call_t *call, const char *name, size
 /* ---- pool --------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    int workers;                /* 0: every slot of the launch, or every core this thread may use */
+    int workers;                /* at most 4,096; 0: every slot of the launch, or every core this thread may use */
     mpl_fn_t initializer;       /* a registered task with out_size 0, run in each worker before its first task; or NULL */
     const void *init_arg;       /* its input, init_len bytes, copied by mpl_pool_new */
     size_t init_len;
     size_t max_tasks;           /* a worker is replaced after this many items; 0: never */
-    size_t chunk;               /* items sent together; 0: adaptive, by how long they take */
-    int retries;                /* further attempts for the item that a worker died on */
+    size_t chunk;               /* items sent together, at most 1,048,576; 0: adaptive, by how long they take */
+    int retries;                /* further attempts for the item that a worker died on, at most 250 */
     double task_timeout;        /* seconds one item may run, then its worker is ended and the item fails; 0: no limit */
     size_t memory_limit;        /* bytes one worker may use beyond what it starts with; 0: no limit */
     int progress;               /* non-zero: a progress bar on stderr for map, imap and their kin */

@@ -53,12 +53,22 @@ mpl_job_action_t mpl__job_signal (mpl_job_t *self, int signal)
 {
     if (signal != SIGINT && signal != SIGTERM)
         return MPL__JOB_PASS_ON;
-    if (self->n_interrupts++ == 0)
+    if (self->n_interrupts++ == 0) {
+        self->interrupt = signal;
         return MPL__JOB_PASS_ON;
+    }
     if (!self->has_failed) {
         self->has_failed = 1;
         self->code = 128 + signal;
     }
     self->is_ending = 1;
     return MPL__JOB_KILL;
+}
+
+int mpl__job_outcome (const mpl_job_t *self)
+{
+    /* Ranks that did not end by themselves after a Ctrl-C or TERM were ended for it. */
+    if (self->interrupt && !self->has_failed && self->n_running)
+        return 128 + self->interrupt;
+    return self->code;
 }

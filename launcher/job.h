@@ -10,6 +10,7 @@ typedef struct {
     int code;                           /* exit code so far */
     int has_failed;                     /* and that of the first that failed it is */
     int n_interrupts;                   /* INT and TERM from outside */
+    int interrupt;                      /* the first of them; 0: none */
     int is_ending;                      /* the ranks are being ended: how they end now is our doing */
 } mpl_job_t;
 
@@ -24,6 +25,9 @@ mpl_job_action_t mpl__job_not_started (mpl_job_t *self, int error);
 
 /* A signal from outside. The first INT or TERM is passed on, the second kills. */
 mpl_job_action_t mpl__job_signal (mpl_job_t *self, int signal);
+
+/* All is over: the exit code of the launch. */
+int mpl__job_outcome (const mpl_job_t *self);
 
 /* The exit code for a wait status: the process's own, or 128 + signal. */
 int mpl__job_code (int status);

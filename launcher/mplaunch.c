@@ -22,6 +22,8 @@
 #define GRACE_NS (5 * (uint64_t) MPL__NS_PER_S)         /* after a user's first Ctrl-C or TERM */
 #define SWEEP_NS (2 * (uint64_t) MPL__NS_PER_S)         /* to end what a lost agent leaves */
 
+#define OUTPUT_LOST 1
+
 typedef struct {
     mpl_options_t options;
     mpl_host_agent_t agent;
@@ -30,6 +32,7 @@ typedef struct {
     int signals;
     uint64_t kill_at;                                   /* MPL__NEVER: nothing is to be killed */
     int is_agent_gone;
+    int is_output_lost;                                 /* what the ranks printed could not be written */
 } launch_t;
 
 static const int passed_on[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
@@ -83,6 +86,16 @@ static void rank_ended (launch_t *self, const mpl_control_t *message)
     act (self, mpl__job_ended (&self->job, status, is_main, message->rank && message->end), 0);
 }
 
+/* A reader that has gone away, as in `mplaunch ... | head -1`, is no error to tell of; a full disk is. */
+static void output_lost (launch_t *self, const mpl_control_t *message)
+{
+    self->job.is_ending = 1;
+    if (*message->text) {
+        fprintf (stderr, "mplaunch: the output cannot be written on %s: %s; the job is ended\n", self->host, message->text);
+        self->is_output_lost = 1;
+    }
+}
+
 static void heard_agent (launch_t *self)
 {
     mpl_control_t message;
@@ -94,6 +107,8 @@ static void heard_agent (launch_t *self)
         rank_started (self, &message);
     else if (rc == 1 && message.type == MPL__C_ENDED)
         rank_ended (self, &message);
+    else if (rc == 1 && message.type == MPL__C_BROKEN)
+        output_lost (self, &message);
     else if (rc <= 0)
         self->is_agent_gone = 1;
 }
@@ -159,9 +174,7 @@ static int finish (launch_t *self)
     }
     if (mpl__sweep_all (mpl__clock_ns () + SWEEP_NS) < 0)
         fprintf (stderr, "mplaunch: some processes on %s could not be ended\n", self->host);
-    if (self->job.n_interrupts && !self->job.has_failed && self->job.n_running)
-        self->job.code = 130;
-    return self->job.code;
+    return self->is_output_lost ? OUTPUT_LOST : mpl__job_outcome (&self->job);
 }
 
 int main (int argc, char **argv)

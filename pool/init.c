@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -119,6 +120,7 @@ static int join_launch (const char *text)
         return -1;
     mpl__fd_inherit (link, 0);
     unsetenv ("MPL_FD");                    /* programs that this one starts are not part of the launch */
+    snprintf (mpl__self.folder, sizeof mpl__self.folder, "%.*s", MPL__FOLDER_PATH - 1, welcome.text);
     mpl__self.rank = (int) welcome.rank;
     mpl__self.size = (int) welcome.size;
     mpl__self.local_rank = (int) welcome.local_rank;

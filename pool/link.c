@@ -1,6 +1,7 @@
 #include "pool/link.h"
 #include "pool/process.h"
 #include "base/fd.h"
+#include "base/folder.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,14 +28,15 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int agent = -1;                      /* our end of the link; -1: no agent of our own */
 static int n_open;
+static char folder[MPL__FOLDER_PATH];
 static pid_t intermediary;                  /* not reaped yet; 0: none */
 
 /* ---- finding things -------------------------------------------------------------------------------------------------------- */
 
 /* folder/relative/mpworker, if it can be run. */
-static int look_in (const char *folder, size_t len, const char *relative, char *path)
+static int look_in (const char *place, size_t len, const char *relative, char *path)
 {
-    int n = snprintf (path, PATH_MAX, "%.*s/%smpworker", (int) len, folder, relative);
+    int n = snprintf (path, PATH_MAX, "%.*s/%smpworker", (int) len, place, relative);
 
     return n > 0 && n < PATH_MAX && access (path, X_OK) == 0;
 }
@@ -121,7 +123,7 @@ typedef struct {
 static char **make_argv (command_t *command)
 {
     const char *head[] = { "mpworker", "--for-main", command->link, "--pidfd", command->pidfd, "--file", command->file,
-                           "--workers", command->workers, command->program };
+                           "--workers", command->workers, "--folder", folder, command->program };
     size_t n = sizeof head / sizeof *head;
     char **argv = malloc ((n + command->n_arguments + 1) * sizeof *argv);
 
@@ -184,6 +186,7 @@ static int fill_command (command_t *command, int link, int pidfd, int n_workers,
 static int start_agent (int n_workers, mpl_err_t *err)
 {
     int pair[2], rc = -1;
+    mpl__folder_name (folder);
     command_t *command = calloc (1, sizeof *command);
 
     if (!command || socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
@@ -212,6 +215,11 @@ static void reap_intermediary (void)
     while (intermediary && waitpid (intermediary, NULL, 0) < 0 && errno == EINTR)
         ;
     intermediary = 0;
+}
+
+const char *mpl__link_folder (void)
+{
+    return mpl__self.link >= 0 ? mpl__self.folder : folder;
 }
 
 /* ---- for pools ----------------------------------------------------------------------------------------------------------------- */

@@ -13,6 +13,9 @@ int mpl__link_open (int n_workers, mpl_err_t *err);
 /* Asks the agent for a pool. 0; -1 with errno: EPIPE, the agent is gone. */
 int mpl__link_order (const mpl_control_t *order, const int fds[4]);
 
+/* The name of the folder in which a pool may bind its socket for a moment; the agent removes it if main dies then. */
+const char *mpl__link_folder (void);
+
 /* The agent was found to be gone: the next mpl__link_open starts another. */
 void mpl__link_lost (void);
 

@@ -130,6 +130,20 @@ static int copy_init_arg (mpl_pool_t *self)
     return 0;
 }
 
+/* One at a time: the pools of a process use the same folder, each for a moment. */
+static int make_router (mpl_pool_t *self)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    void *ctx = get_context ();
+
+    if (!ctx)
+        return -1;
+    pthread_mutex_lock (&lock);
+    self->router = mpl__router_new (ctx, (size_t) self->n_workers, mpl__link_folder (), &self->endpoint_fd);
+    pthread_mutex_unlock (&lock);
+    return self->router ? 0 : -1;
+}
+
 static int make_parts (mpl_pool_t *self)
 {
     size_t n = (size_t) self->n_workers;
@@ -144,8 +158,7 @@ static int make_parts (mpl_pool_t *self)
     self->kick = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (!self->cost_ns || !self->core || !self->arena || self->kick < 0 || make_pages (self) < 0)
         return -1;
-    void *ctx = get_context ();
-    return ctx && (self->router = mpl__router_new (ctx, n, &self->endpoint_fd)) ? 0 : -1;
+    return make_router (self);
 }
 
 int mpl__pool_order (mpl_pool_t *self, mpl_err_t *err)

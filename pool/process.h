@@ -3,6 +3,7 @@
 #define POOL_PROCESS_H
 
 #include "mplaunch.h"
+#include "base/folder.h"
 
 #include <stdint.h>
 
@@ -11,6 +12,7 @@ typedef struct {
     const mpl_task_t *tasks;
     size_t n_tasks;
     int rank, size, local_rank, local_size;
+    char folder[MPL__FOLDER_PATH];      /* of a launch: where its pools may bind their sockets */
     int link;                   /* of a launch: to the agent that started us; -1: we run by ourselves */
 } mpl_process_self_t;
 

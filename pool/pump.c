@@ -16,6 +16,7 @@
 #define ADAPTIVE_BYTES ((size_t) 256 << 10)     /* of an adaptive chunk's input or results: fits the caches */
 #define FIXED_BYTES ((size_t) 16 << 20)         /* a fixed chunk is split here */
 #define ARENA_FROM ((size_t) 16 << 10)          /* from here on the arena beats the socket, which copies four times */
+#define ALONE_BYTES ((size_t) 8 << 20)          /* items this large do not wait at a worker: copying takes longer than asking */
 #define SUBMITS_PER_PUMP 4096                   /* then results are looked after again */
 
 /* ---- how large ---------------------------------------------------------------------------------------------------------- */
@@ -152,6 +153,7 @@ static void write_input (const mpl_batch_t *batch, size_t first, uint32_t n, uin
     }
     uint8_t *data = to + mpl__variable_head (n);
     int is_string = batch->task->in_size == MPL_STRING;
+    memset (to + (size_t) n * 8, 0, mpl__variable_head (n) - (size_t) n * 8);
     for (uint32_t i = 0; i < n; i++) {
         mpl_bytes_t item = mpl__batch_variable (batch, first + i);
         mpl__put64 (to + (size_t) i * 8, item.len);
@@ -294,6 +296,9 @@ static int cut_one (mpl_pool_t *self, uint64_t now)
     if (!batch)
         return -1;
     uint64_t cost = self->cost_ns[batch->fn];
+    if (batch->task->in_size + batch->task->out_size > ALONE_BYTES && batch->task->in_size < MPL_STRING
+        && batch->task->out_size < MPL_STRING)
+        cost = 0;                               /* for idle workers only, as if nothing was known of it */
     uint32_t n = mpl__core_room (self->core, cost, 1);
     if (n)
         n = mpl__core_room (self->core, cost, chunk_size (self, batch));

@@ -17,7 +17,7 @@ static const struct {
     unsigned char n_fields, has_text, fds_max;
 } layout[MPL__C_N] = {
     [MPL__C_HELLO] = { { F (protocol), F (pid) }, 2, 0, 1 },
-    [MPL__C_WELCOME] = { { F (role), F (rank), F (size), F (local_rank), F (local_size) }, 5, 0, 0 },
+    [MPL__C_WELCOME] = { { F (role), F (rank), F (size), F (local_rank), F (local_size) }, 5, 1, 0 },
     [MPL__C_POOL_OPEN] = { { F (pool), F (workers), F (first_slot), F (timeout_ns), F (memory), F (incarnation) }, 6, 0, 4 },
     [MPL__C_CLOSING] = { { 0 }, 0, 0, 0 },
     [MPL__C_TERMINATE] = { { 0 }, 0, 0, 0 },

@@ -55,7 +55,7 @@ typedef struct {
                                    pidfd; STARTED: errno or 0; SIGNAL: its number */
     uint64_t end;               /* EXITED: mpl_end_t; ENDED: 1 when it was held in mpl_init */
     uint64_t peak_bytes;        /* EXITED: highest resident size */
-    char text[MPL__CONTROL_TEXT];   /* BROKEN, STARTED: a sentence */
+    char text[MPL__CONTROL_TEXT];   /* BROKEN, STARTED: a sentence; WELCOME: the folder for main's sockets */
 } mpl_control_t;
 
 /* Sends it with n_fds descriptors. 0, or -1 with errno. */

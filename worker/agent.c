@@ -252,6 +252,7 @@ void mpl__agent_end (mpl_agent_t *self)
         mpl__crew_destroy (&crew);
     }
     mpl__sweep_all (deadline);
+    mpl__folder_remove (self->folder, "b");
     while (self->held) {
         mpl_held_t *held = self->held;
         self->held = held->next;

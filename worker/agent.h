@@ -3,6 +3,7 @@
 #ifndef WORKER_AGENT_H
 #define WORKER_AGENT_H
 
+#include "base/folder.h"
 #include "worker/crew.h"
 #include "worker/held.h"
 
@@ -13,6 +14,7 @@ struct mpl_agent {
     mpl_source_t *children;         /* its signalfd */
     int signals;
     int own_pidfd;                  /* given to main, which may kill an agent that it started; 0: it did not */
+    char folder[MPL__FOLDER_PATH];  /* where main binds its sockets for a moment; removed if main died then */
     uint64_t due;                   /* when something in a pool is due */
     uint64_t n_pools, n_marks;
     int n_nurseries_lost;           /* since lost_since */

@@ -234,8 +234,10 @@ void mpl__crew_spawned (mpl_crew_t *self, mpl_held_t *nursery, const mpl_control
 
     nursery->n_asked--;
     if (member && member->presence == ASKED) {
+        if (!report->status && *pidfd < 0)          /* valgrind does not know the call; the process is not reaped yet */
+            *pidfd = (int) syscall (SYS_pidfd_open, (pid_t) report->pid, 0);
         if (report->status || *pidfd < 0) {
-            fork_failed (self, member, report->status ? (int) report->status : EMFILE);
+            fork_failed (self, member, report->status ? (int) report->status : errno);
         } else {
             member->presence = RUNNING;
             member->pid = (pid_t) report->pid;

@@ -72,6 +72,7 @@ static mpl_held_t *start (launch_t *self, rank_t *place, mpl_role_t role, int ra
     const char *set[OWN_VARIABLES + MPL__THREAD_VARIABLES + 1];
     int n = self->spec->n, ends[2] = { -1, -1 };
     mpl_control_t welcome = welcome_of (self, role, number);
+    memcpy (welcome.text, self->agent.folder, sizeof self->agent.folder);
 
     snprintf (texts[0], sizeof *texts, "MPL_RANK=%d", number);
     snprintf (texts[1], sizeof *texts, "MPL_SIZE=%d", n);
@@ -222,6 +223,17 @@ static void print_rest (launch_t *self)
         mpl__loop_turn (self->agent.loop, self->is_over ? deadline : MPL__NEVER);
 }
 
+static void tell_broken (launch_t *self)
+{
+    mpl_control_t message = { .type = MPL__C_BROKEN };
+    int error = mpl__sink_error (self->out);
+
+    self->is_over = 1;
+    if (error != EPIPE)
+        snprintf (message.text, sizeof message.text, "%s", strerror (error));
+    mpl__control_send (self->spec->link, &message, NULL, 0);
+}
+
 static int begin (launch_t *self, mpl_err_t *err)
 {
     const mpl_forlauncher_t *spec = self->spec;
@@ -232,6 +244,7 @@ static int begin (launch_t *self, mpl_err_t *err)
         return -1;
     self->agent.start_nursery = start_spare;
     self->agent.on_exit = rank_ended;
+    mpl__folder_name (self->agent.folder);
     self->null = open ("/dev/null", O_RDONLY | O_CLOEXEC);
     self->ranks = calloc ((size_t) spec->n, sizeof *self->ranks);
     self->out = mpl__sink_new (self->agent.loop, 1);
@@ -252,9 +265,10 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
         return 125;
     }
     start_ranks (&self);
-    while (self.n_running && !self.is_ending && !self.is_over && !mpl__sink_is_broken (self.out))
+    while (self.n_running && !self.is_ending && !self.is_over && !mpl__sink_error (self.out))
         mpl__agent_turn (&self.agent, MPL__NEVER);
-    self.is_over |= mpl__sink_is_broken (self.out);
+    if (mpl__sink_error (self.out))
+        tell_broken (&self);
     end_launch (&self);
     print_rest (&self);
     mpl__agent_end (&self.agent);

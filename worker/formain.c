@@ -83,6 +83,8 @@ int mpl__formain (const mpl_formain_t *spec)
 
     fcntl (spec->link, F_SETFD, FD_CLOEXEC);
     fcntl (spec->link, F_SETFL, O_NONBLOCK);
+    if (spec->folder)
+        snprintf (self.agent.folder, sizeof self.agent.folder, "%s", spec->folder);
     self.null = open ("/dev/null", O_RDONLY | O_CLOEXEC);
     if (mpl__agent_init (&self.agent, &err) < 0
         || !(self.link = mpl__loop_add (self.agent.loop, spec->link, EPOLLIN, heard_main, &self))) {

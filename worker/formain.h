@@ -11,6 +11,7 @@ typedef struct {
     dev_t device;                   /* of the executable, to be sure that path still is what main runs */
     ino_t inode;
     int n_workers;                  /* of the first pool: the nursery is started before it is opened */
+    const char *folder;             /* in which main binds its sockets */
     const char *path;
     char *const *argv;              /* main's own */
 } mpl_formain_t;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #endif
 
 static const char usage[] =
-    "usage: mpworker --for-main FD --pidfd FD --file DEVICE:INODE [--workers N] [--apart] PATH ARGV0 [ARGS...]\n"
+    "usage: mpworker --for-main FD --pidfd FD --file DEVICE:INODE [--workers N] [--folder PATH] [--apart] PATH ARGV0 [ARGS...]\n"
     "       mpworker --for-launcher FD --ranks N PROGRAM [ARGS...]\n"
     "\n"
     "mpworker starts, watches and ends worker processes on one host. It is started by programs that use\n"
@@ -72,7 +73,7 @@ static int parse (int argc, char **argv, options_t *options)
     static const struct option names[] = {
         { "for-main", required_argument, NULL, 'm' }, { "pidfd", required_argument, NULL, 'p' },
         { "for-launcher", required_argument, NULL, 'l' }, { "ranks", required_argument, NULL, 'n' },
-        { "workers", required_argument, NULL, 'w' }, { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
+        { "folder", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' }, { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
         { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 }
     };
     int has_file = 0;
@@ -86,6 +87,7 @@ static int parse (int argc, char **argv, options_t *options)
         case 'w': options->formain.n_workers = parse_fd (optarg); break;
         case 'l': options->forlauncher.link = parse_fd (optarg); break;
         case 'n': options->forlauncher.n = parse_fd (optarg); break;
+        case 'd': options->formain.folder = optarg; break;
         case 'a': options->is_apart = 1; break;
         case 'h': fputs (usage, stdout); return 0;
         case 'V': puts ("mpworker " VERSION); return 0;
@@ -122,10 +124,13 @@ static int start_apart (int argc, char **argv)
 {
     posix_spawnattr_t attr;
     pid_t pid;
+    char path[PATH_MAX];
+    ssize_t len = readlink ("/proc/self/exe", path, sizeof path - 1);   /* a name, so that ps shows it */
     char **again = calloc ((size_t) argc + 2, sizeof *again);
 
-    if (!again)
+    if (!again || len < 0)
         return 125;
+    path[len] = '\0';
     again[0] = argv[0];
     again[1] = (char *) "--apart";
     memcpy (again + 2, argv + 1, (size_t) argc * sizeof *argv);
@@ -133,7 +138,7 @@ static int start_apart (int argc, char **argv)
     if (!rc)
         rc = posix_spawnattr_setflags (&attr, POSIX_SPAWN_SETSID);
     if (!rc)
-        rc = posix_spawn (&pid, "/proc/self/exe", NULL, &attr, again, environ);
+        rc = posix_spawn (&pid, path, NULL, &attr, again, environ);
     free (again);
     return rc ? 125 : 0;
 }

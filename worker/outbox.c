@@ -1,6 +1,5 @@
 #include "worker/outbox.h"
 #include "worker/serve.h"
-#include "base/clock.h"
 #include "wire/bytes.h"
 
 #include <stdio.h>
@@ -34,7 +33,7 @@ int mpl__outbox_init (mpl_outbox_t *self, void *socket, mpl_page_t *page)
     return pthread_mutex_init (&self->lock, NULL) == 0 ? 0 : -1;
 }
 
-uint8_t *mpl__outbox_add (mpl_outbox_t *self, const mpl_record_t *record, const void *body, size_t len)
+uint8_t *mpl__outbox_add (mpl_outbox_t *self, const mpl_record_t *record, const void *body, size_t len, uint64_t now)
 {
     size_t size = mpl__record_size (len);
 
@@ -43,7 +42,7 @@ uint8_t *mpl__outbox_add (mpl_outbox_t *self, const mpl_record_t *record, const 
     if (self->len + size > self->room)
         self->bytes = grown (self->bytes, &self->room, self->len + size, 1);
     if (!self->len)
-        self->oldest_at = mpl__clock_ns ();
+        self->oldest_at = now;
     uint8_t *at = self->bytes + self->len;
     mpl_record_t full = *record;
     full.bytes = (uint32_t) len;
@@ -84,9 +83,9 @@ void mpl__outbox_reply (mpl_outbox_t *self, const void *data, size_t len)
     self->blob_len += len;
 }
 
-static void add_variable (mpl_outbox_t *self, const mpl_record_t *record)
+static void add_variable (mpl_outbox_t *self, const mpl_record_t *record, uint64_t now)
 {
-    uint8_t *at = mpl__outbox_add (self, record, NULL, (size_t) self->n_lens * 8 + self->blob_len);
+    uint8_t *at = mpl__outbox_add (self, record, NULL, (size_t) self->n_lens * 8 + self->blob_len, now);
 
     for (uint32_t i = 0; i < self->n_lens; i++, at += 8)
         mpl__put64 (at, self->lens[i]);
@@ -104,12 +103,12 @@ void mpl__outbox_cut (mpl_outbox_t *self, uint32_t done, uint64_t now)
     mpl_record_t record = { .type = MPL__RESULT, .n = n, .chunk = self->chunk, .first = now - self->began_at,
                             .at = self->from };
     if (self->out_size == MPL_VARIABLE) {
-        add_variable (self, &record);
+        add_variable (self, &record, now);
     } else if (self->is_shared) {
         record.flags = MPL__FLAG_SHM;
-        mpl__outbox_add (self, &record, NULL, 0);
+        mpl__outbox_add (self, &record, NULL, 0, now);
     } else {
-        mpl__outbox_add (self, &record, self->area + self->from * self->out_size, n * self->out_size);
+        mpl__outbox_add (self, &record, self->area + self->from * self->out_size, n * self->out_size, now);
     }
     self->from = done;
     self->began_at = now;

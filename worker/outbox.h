@@ -41,8 +41,8 @@ typedef struct {
  * run elsewhere. */
 int mpl__outbox_init (mpl_outbox_t *self, void *socket, mpl_page_t *page);
 
-/* Adds a record with a body of len bytes (NULL: the caller fills the returned room). */
-uint8_t *mpl__outbox_add (mpl_outbox_t *self, const mpl_record_t *record, const void *body, size_t len);
+/* Adds a record with a body of len bytes (NULL: the caller fills the returned room). `now` is when it came to be. */
+uint8_t *mpl__outbox_add (mpl_outbox_t *self, const mpl_record_t *record, const void *body, size_t len, uint64_t now);
 
 void mpl__outbox_open (mpl_outbox_t *self, uint64_t chunk, uint32_t from, size_t out_size, uint8_t *area, int is_shared,
                        uint64_t now);

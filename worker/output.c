@@ -27,7 +27,7 @@ struct mpl_sink {
     mpl_source_t *source;               /* NULL: fd is a file, which is always ready */
     char *bytes;                        /* waiting to be written, from `head` on */
     size_t head, len, room;
-    int is_broken, is_paused;
+    int error, is_paused;
     mpl_stream_t *streams;
 };
 
@@ -65,16 +65,16 @@ static size_t write_some (mpl_sink_t *self, const char *bytes, size_t len)
 {
     size_t done = 0;
 
-    while (done < len && !self->is_broken) {
+    while (done < len && !self->error) {
         ssize_t rc = write (self->fd, bytes + done, len - done);
         if (rc >= 0)
             done += (size_t) rc;
         else if (errno == EAGAIN)
             break;
         else if (errno != EINTR)
-            self->is_broken = errno;
+            self->error = errno;
     }
-    return self->is_broken ? len : done;
+    return self->error ? len : done;
 }
 
 static void can_write (void *arg, uint32_t events)
@@ -83,7 +83,7 @@ static void can_write (void *arg, uint32_t events)
     size_t done = write_some (self, self->bytes + self->head, self->len);
 
     if (events & EPOLLERR) {                    /* nobody reads any more; level-triggered, so it would be said for ever */
-        self->is_broken = EPIPE;
+        self->error = EPIPE;
         mpl__loop_remove (self->loop, &self->source);
     }
     self->head += done;
@@ -108,7 +108,7 @@ static void keep (mpl_sink_t *self, const char *bytes, size_t len)
         size_t room = self->len + len + READ_BYTES;
         char *grew = realloc (self->bytes, room);
         if (!grew) {
-            self->is_broken = ENOMEM;
+            self->error = ENOMEM;
             return;
         }
         self->bytes = grew;
@@ -146,8 +146,8 @@ mpl_sink_t *mpl__sink_new (mpl_loop_t *loop, int fd)
     return self;
 }
 
-int mpl__sink_is_broken (const mpl_sink_t *self) { return self->is_broken; }
-int mpl__sink_is_empty (const mpl_sink_t *self) { return self->len == 0 || self->is_broken; }
+int mpl__sink_error (const mpl_sink_t *self) { return self->error; }
+int mpl__sink_is_empty (const mpl_sink_t *self) { return self->len == 0 || self->error; }
 
 void mpl__sink_destroy (mpl_sink_t **self_p)
 {
@@ -233,7 +233,7 @@ mpl_stream_t *mpl__stream_new (mpl_sink_t *sink, int fd)
 
 void mpl__stream_drain (mpl_stream_t *self)
 {
-    while (!self->is_ended && !self->sink->is_broken && read_some (self))
+    while (!self->is_ended && !self->sink->error && read_some (self))
         ;
 }
 

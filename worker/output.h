@@ -17,8 +17,9 @@ typedef struct mpl_stream mpl_stream_t;     /* where they come from: one stream 
 mpl_sink_t *mpl__sink_new (mpl_loop_t *loop, int fd);
 void mpl__sink_destroy (mpl_sink_t **self);
 
-/* 1 when the reader is gone (EPIPE): what is printed from now on is dropped. */
-int mpl__sink_is_broken (const mpl_sink_t *self);
+/* Why nothing can be written any more, as an errno value (EPIPE: the reader is gone): what is printed from now on is dropped.
+ * 0: all is well. */
+int mpl__sink_error (const mpl_sink_t *self);
 
 /* 1 when everything was written. */
 int mpl__sink_is_empty (const mpl_sink_t *self);

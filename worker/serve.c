@@ -33,6 +33,7 @@ typedef struct {
     uint8_t *area;                  /* results of the current chunk before they are a record; owned */
     size_t area_room;
     uint64_t *item_ns;              /* by task: how long one item took lately; 0: not known */
+    uint64_t ended_at;              /* of the chunk before in the same message: when the next begins; 0: look */
     int is_leaving;
 } worker_t;
 
@@ -109,6 +110,8 @@ static int lay_out (worker_t *self, const uint8_t *body, chunk_t *chunk)
         body = mpl__shares_arena (self->shares, shm.in, shm.in_len);
         chunk->out = out_bytes ? mpl__shares_arena (self->shares, shm.out, shm.out_len) : NULL;
         in_bytes = shm.in_len;
+        mpl__shares_populate ((void *) body, in_bytes);
+        mpl__shares_populate (chunk->out, out_bytes);
     } else {
         chunk->out = out_bytes ? room_for (&self->area, &self->area_room, out_bytes) : NULL;
     }
@@ -154,7 +157,7 @@ static void take_failure (worker_t *self, const chunk_t *chunk, uint32_t item, i
     mpl__outbox_cut (outbox, item, now);
     mpl_record_t record = { .type = MPL__FAIL, .n = 1, .chunk = chunk->record->chunk, .at = item,
                             .first = now - outbox->began_at };
-    mpl__outbox_add (outbox, &record, self->call.failure, strlen (self->call.failure));
+    mpl__outbox_add (outbox, &record, self->call.failure, strlen (self->call.failure), now);
     outbox->from = item + 1;
     outbox->began_at = now;
 }
@@ -234,7 +237,7 @@ static void run_chunk (worker_t *self, const mpl_record_t *record, const uint8_t
 {
     mpl_outbox_t *outbox = &self->outbox;
     chunk_t chunk = { .record = record };
-    uint64_t began_at = mpl__clock_ns ();
+    uint64_t began_at = self->ended_at ? self->ended_at : mpl__clock_ns ();
 
     if (record->fn >= self->spec->n_tasks || record->n == 0 || (record->at >> 8) >= MPL__SLOTS)
         refuse ("a chunk that names no task or slot of ours");
@@ -267,6 +270,7 @@ static void run_chunk (worker_t *self, const mpl_record_t *record, const uint8_t
     if (done)
         self->item_ns[record->fn] = (now - began_at) / done + 1;
     atomic_fetch_add_explicit (&self->page->n_done, done, memory_order_relaxed);
+    self->ended_at = is_last ? 0 : now;
     fflush (stdout);
 }
 
@@ -275,7 +279,7 @@ static void run_chunk (worker_t *self, const mpl_record_t *record, const uint8_t
 static void answer_now (worker_t *self, uint8_t type, const char *text)
 {
     pthread_mutex_lock (&self->outbox.lock);
-    mpl__outbox_add (&self->outbox, &(mpl_record_t) { .type = type }, text, strlen (text));
+    mpl__outbox_add (&self->outbox, &(mpl_record_t) { .type = type }, text, strlen (text), 0);
     mpl__outbox_flush (&self->outbox);
     pthread_mutex_unlock (&self->outbox.lock);
 }
@@ -349,6 +353,7 @@ static void take_message (worker_t *self, zmq_msg_t *message)
     mpl_record_t record;
     int rc;
 
+    self->ended_at = 0;
     while ((rc = mpl__record_get (data, len, &at, &record, &body)) == 1)
         take_record (self, &record, body, at == len);
     if (rc < 0)
@@ -455,7 +460,7 @@ static void say_hello (worker_t *self)
                      &(mpl_record_t) { .type = MPL__HELLO, .fn = MPL__PROTOCOL, .n = (uint32_t) self->spec->incarnation,
                                        .first = mpl__tasks_hash (self->spec->tasks, self->spec->n_tasks),
                                        .at = self->spec->slot },
-                     host, strlen (host));
+                     host, strlen (host), 0);
     mpl__outbox_flush (&self->outbox);
     pthread_mutex_unlock (&self->outbox.lock);
 }

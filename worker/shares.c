@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#define POPULATE_BYTES ((uint64_t) 1 << 20)
+
 typedef struct {
     char *name;
     uint64_t offset, len;
@@ -58,6 +60,12 @@ void *mpl__shares_arena (mpl_shares_t *self, uint64_t offset, uint64_t len)
     if (offset + len > self->mapped && map_all (self, offset + len) < 0)
         return NULL;
     return self->map + offset;
+}
+
+void mpl__shares_populate (void *block, uint64_t len)
+{
+    if (len >= POPULATE_BYTES)
+        madvise (block, len, MADV_POPULATE_WRITE);
 }
 
 static share_t *find (mpl_shares_t *self, const char *name, size_t len)

@@ -15,6 +15,9 @@ mpl_shares_t *mpl__shares_new (int arena_fd);
  * between tasks only. NULL: EPROTO (the arena is not that long), ENOMEM. */
 void *mpl__shares_arena (mpl_shares_t *self, uint64_t offset, uint64_t len);
 
+/* Maps all pages of a large block at once, where the kernel can. Merely faster. */
+void mpl__shares_populate (void *block, uint64_t len);
+
 /* `name` (name_len bytes) stands for those bytes from now on. 0; -1: ENOMEM. */
 int mpl__shares_set (mpl_shares_t *self, const char *name, size_t name_len, uint64_t offset, uint64_t len);
 

@@ -12,6 +12,7 @@ for c in map_gives_the_square_of_every_number map_of_variable_items_gives_each_i
     iterator_destroyed_early_leaves_the_pool_usable cancel_takes_back_what_was_not_begun max_tasks_replaces_workers \
     tasks_see_what_was_shared; do
     MPL_TEST_CHILD=1 MPL_TEST_SLOW=20 run timeout 120 valgrind -q --vgdb=no --leak-check=full \
+        --suppressions="$MPL_SRC/scripts/valgrind.supp" \
         --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=99 --log-file="$T/vg.%p" \
         "$cases/pool_cases" "$c"
     cat "$T"/vg.* > found 2> /dev/null
