@@ -60,10 +60,24 @@ static int draw_row (mpl_call_t *call, const void *in, void *out)
 
 static const mpl_task_t tasks[] = { { "draw_row", draw_row, sizeof (row_t), MPL_VARIABLE }, { 0 } };
 
-static int failed (const char *why)
+static int failed (const char *what, const char *why)
 {
-    fprintf (stderr, "mandelbrot: %s\n", why);
+    fprintf (stderr, "mandelbrot: %s%s%s\n", what, *what ? ": " : "", why);
     return 1;
+}
+
+/* Not png_image_write_to_file: when that fails, it removes whatever has the name, were it a device. */
+static int write_picture (const char *path, uint32_t width, uint32_t height, const uint8_t *picture)
+{
+    png_image image = { .version = PNG_IMAGE_VERSION, .width = width, .height = height, .format = PNG_FORMAT_RGB };
+    FILE *file = fopen (path, "wbe");
+
+    if (!file)
+        return failed (path, strerror (errno));
+    int is_written = png_image_write_to_stdio (&image, file, 0, picture, 0, NULL);
+    if (fclose (file) != 0 || !is_written)
+        return failed (path, is_written ? strerror (errno) : image.message);
+    return 0;
 }
 
 int main (int argc, char **argv)
@@ -73,7 +87,7 @@ int main (int argc, char **argv)
     int status = 0;
 
     if (mpl_init (&argc, &argv, tasks) < 0)
-        return failed (mpl_error ());
+        return failed ("", mpl_error ());
     for (int option; (option = getopt (argc, argv, "w:px:y:i:")) != -1;)
         switch (option) {
         case 'w': opts.workers = isdigit ((unsigned char) *optarg) ? atoi (optarg) : -1; break;
@@ -84,29 +98,28 @@ int main (int argc, char **argv)
         default: return 2;
         }
     if (argc - optind != 1)
-        return failed ("usage: mandelbrot [-w WORKERS] [-p] [-x WIDTH] [-y HEIGHT] [-i ITERATIONS] FILE.png"), 2;
+        return failed ("usage", "mandelbrot [-w WORKERS] [-p] [-x WIDTH] [-y HEIGHT] [-i ITERATIONS] FILE.png"), 2;
     if (width < 1 || height < 1 || iterations < 1 || width > 65535 || height > 65535 || iterations > 1000000)
-        return failed ("a picture has 1 to 65,535 pixels each way, and 1 to 1,000,000 iterations"), 2;
+        return failed ("", "a picture has 1 to 65,535 pixels each way, and 1 to 1,000,000 iterations"), 2;
 
     row_t *rows = calloc (height, sizeof *rows);
     mpl_bytes_t *drawn = calloc (height, sizeof *drawn);
     uint8_t *picture = calloc (height, (size_t) width * CHANNELS);
     if (!rows || !drawn || !picture)
-        return failed (strerror (errno));
+        return failed ("", strerror (errno));
     for (uint32_t y = 0; y < height; y++)
         rows[y] = (row_t) { y, width, height, iterations };
 
     mpl_pool_t *pool = mpl_pool_new (&opts);
     if (!pool || mpl_pool_map (pool, draw_row, rows, height, drawn) < 0)
-        status = failed (mpl_error ());
+        status = failed ("", mpl_error ());
     mpl_pool_destroy (&pool);
     for (uint32_t y = 0; y < height && status == 0; y++)
         memcpy (picture + (size_t) y * width * CHANNELS, drawn[y].data, drawn[y].len);
     mpl_bytes_free (drawn, height);
 
-    png_image image = { .version = PNG_IMAGE_VERSION, .width = width, .height = height, .format = PNG_FORMAT_RGB };
-    if (status == 0 && !png_image_write_to_file (&image, argv[optind], 0, picture, 0, NULL))
-        status = failed (image.message);
+    if (status == 0)
+        status = write_picture (argv[optind], width, height, picture);
     free (rows);
     free (drawn);
     free (picture);

@@ -24,7 +24,7 @@
 #include <png.h>
 
 #define CHANNELS 4                  /* red, green, blue, alpha */
-#define SHOWN 100                   /* failures that are told one by one */
+#define SHOWN 20                    /* failures told one by one; of more their number */
 
 typedef struct {
     uint32_t side;                  /* pixels */
@@ -87,8 +87,10 @@ static int thumbnail (mpl_call_t *call, const void *in, void *out)
                   y * image.height / small.height, (y + 1) * image.height / small.height,
                   pixels + (y * small.width + x) * CHANNELS);
     snprintf (target, sizeof target, "%s/%s", settings->folder, name);
-    if (!png_image_write_to_file (&small, target, 0, pixels, 0, NULL)) {
-        mpl_call_fail (call, "%s: %s", target, small.message);
+    FILE *file = fopen (target, "wbe");
+    int is_written = file && png_image_write_to_stdio (&small, file, 0, pixels, 0, NULL);
+    if (!file || fclose (file) != 0 || !is_written) {
+        mpl_call_fail (call, "%s: %s", target, *small.message ? small.message : strerror (errno));
         goto done;
     }
     *(size_px_t *) out = (size_px_t) { small.width, small.height };
@@ -142,7 +144,7 @@ int main (int argc, char **argv)
         size_t n = errno == EIO ? mpl_pool_failures (pool, failures, SHOWN) : 0;
         for (size_t i = 0; i < n && i < SHOWN; i++)
             failed ("", failures[i].error);
-        status = failed ("", mpl_error ());
+        status = n > 0 && n <= SHOWN ? 1 : failed ("", mpl_error ());
     }
     for (size_t i = 0; i < files.gl_pathc; i++)
         if (sizes[i].width)                         /* a failed item's slot is left as it was */

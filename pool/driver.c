@@ -45,16 +45,21 @@ static void wake_ready (mpl_pool_t *self)
             pthread_cond_signal (&waiter->woken);
 }
 
-/* Takes what is there and sends what there is room for. 1 when there is more at once. */
-static int work (mpl_pool_t *self, uint64_t *due)
+/* Takes what is there, unless it is known that there is nothing, and sends what there is room for. 1 when there is more at
+ * once. Each look at an empty socket costs a system call, and a short apply is made of few. */
+static int work (mpl_pool_t *self, int is_input, uint64_t *due)
 {
     uint64_t now = mpl__clock_ns ();
+
+    *due = MPL__NEVER;
 
     if (now - self->channel_looked_at > CHANNEL_LOOK_NS) {
         self->channel_looked_at = now;
         mpl__members_hear (self, now);
     }
-    int more = mpl__receive (self, now);
+    int more = is_input && mpl__receive (self, now);
+    if (is_input && !self->n_running && !self->callbacks && !self->waiters)
+        return more;                    /* that was all there is to do */
     mpl__pump (self, now);
     *due = earlier (mpl__members_tick (self, now), mpl__pump_due (self, now));
     *due = earlier (*due, mpl__progress (self, now));
@@ -99,18 +104,20 @@ static void hand_over (mpl_pool_t *self)
         pthread_cond_signal (&self->helper_woken);
 }
 
-/* Drives until it is ready, or the deadline has passed. */
+/* Drives until it is ready, or the deadline has passed. Input that came before is found before the first wait. */
 static void drive (mpl_pool_t *self, int (*is_ready) (void *), void *arg, uint64_t deadline)
 {
+    int is_input = 0;
     uint64_t due;
 
     self->is_driven = 1;
     for (;;) {
-        int more = work (self, &due);
+        int more = work (self, is_input, &due);
         if (is_ready (arg) || (deadline != MPL__NEVER && mpl__clock_ns () >= deadline))
             break;
         if (!more)
             block (self, earlier (due, deadline));
+        is_input = 1;
     }
     hand_over (self);
 }

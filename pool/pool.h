@@ -131,7 +131,8 @@ void mpl__parcel_free (mpl_pool_t *self, uint64_t chunk);
 void mpl__learn_cost (mpl_pool_t *self, uint16_t fn, uint64_t ns, uint32_t n);
 
 /* ---- receive.c */
-/* Takes at most a bounded number of messages; 1 when there may be more. Lock held. */
+/* Takes at most a bounded number of messages, and none after the last running batch is done; 1 when there may be more.
+ * Lock held. */
 int mpl__receive (mpl_pool_t *self, uint64_t now);
 
 /* ---- members.c: all with the lock held */

@@ -205,12 +205,14 @@ int mpl__receive (mpl_pool_t *self, uint64_t now)
 {
     const uint8_t *data;
     uint32_t peer;
-    size_t len;
+    size_t len, was_running = self->n_running;
 
     for (int i = 0; i < MESSAGES_PER_TURN; i++) {
         if (!mpl__router_recv (self->router, &peer, &data, &len))
             return 0;
         take_message (self, peer, data, len, now);
+        if (was_running && !self->n_running)
+            break;
     }
     return 1;
 }

@@ -34,6 +34,7 @@ typedef struct {
     size_t area_room;
     uint64_t *item_ns;              /* by task: how long one item took lately; 0: not known */
     uint64_t ended_at;              /* of the chunk before in the same message: when the next begins; 0: look */
+    unsigned n_records;             /* in the message last taken */
     int is_leaving;
 } worker_t;
 
@@ -354,8 +355,11 @@ static void take_message (worker_t *self, zmq_msg_t *message)
     int rc;
 
     self->ended_at = 0;
-    while ((rc = mpl__record_get (data, len, &at, &record, &body)) == 1)
+    self->n_records = 0;
+    while ((rc = mpl__record_get (data, len, &at, &record, &body)) == 1) {
+        self->n_records++;
         take_record (self, &record, body, at == len);
+    }
     if (rc < 0)
         refuse ("bytes that are no record");
 }
@@ -366,7 +370,9 @@ static void next_message (worker_t *self, zmq_msg_t *message)
     mpl_outbox_t *outbox = &self->outbox;
 
     pthread_mutex_lock (&outbox->lock);
-    int rc = zmq_msg_recv (message, outbox->socket, ZMQ_DONTWAIT);
+    if (self->n_records <= 1)                   /* it was one chunk: its sender waits for that, and sends no stream of them */
+        mpl__outbox_flush (outbox);
+    int rc = outbox->len ? zmq_msg_recv (message, outbox->socket, ZMQ_DONTWAIT) : -1;
     if (rc < 0) {
         mpl__outbox_flush (outbox);
         outbox->is_idle = 1;
