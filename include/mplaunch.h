@@ -120,7 +120,8 @@ MPL_EXPORT int mpl_call_worker (mpl_call_t *call);
 MPL_EXPORT int mpl_call_attempt (mpl_call_t *call);
 
 /* Sets the result of an MPL_VARIABLE task; the bytes are copied. A later reply replaces an earlier one; none at all is an
- * empty result. -1: EINVAL (the task has a fixed out_size, or data is NULL and len is not 0), ENOMEM. */
+ * empty result. -1: EINVAL (the task has a fixed out_size, or data is NULL and len is not 0), ENOMEM; the item then fails
+ * with that sentence unless the task gives a reason of its own. */
 MPL_EXPORT int mpl_call_reply (mpl_call_t *call, const void *data, size_t len);
 
 /* Sets the text with which this item fails and returns non-zero, so that a task can `return mpl_call_fail (call, ...)`.
@@ -156,7 +157,7 @@ typedef struct {
     int ok;                     /* 1: data and len are the result; 0: error says why there is none */
     const void *data;
     size_t len;                 /* bytes */
-    const char *error;          /* NULL when ok */
+    const char *error;          /* NULL when ok; else "TASK, item I, on worker W at HOST: " and the reason */
     int worker;                 /* the worker that ran it last, -1 when none did */
     const char *host;           /* that worker's host */
     double seconds;             /* what it took; the mean of its neighbours when they are too short to time singly */

@@ -16,6 +16,7 @@ struct mpl_call {
     mpl_shares_t *shares;           /* borrowed */
     char *reply;                    /* of an MPL_VARIABLE task; owned, kept from task to task */
     size_t reply_len, reply_room;
+    int has_bad_reply;              /* a reply was refused: the item fails even if the task returns 0 */
     char failure[MPL__FAIL_TEXT];
 };
 
@@ -23,6 +24,7 @@ struct mpl_call {
 static inline void mpl__call_reset (mpl_call_t *self)
 {
     self->reply_len = 0;
+    self->has_bad_reply = 0;
     self->failure[0] = '\0';
 }
 

@@ -2,7 +2,7 @@
 #include "worker/agent.h"
 #include "worker/output.h"
 #include "base/sweep.h"
-#include "worker/threads.h"
+#include "worker/variables.h"
 #include "base/clock.h"
 #include "base/cpus.h"
 #include "base/fd.h"
@@ -271,7 +271,11 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
         tell_broken (&self);
     end_launch (&self);
     print_rest (&self);
+    mpl__loop_remove (self.agent.loop, &self.link);
+    mpl__sink_destroy (&self.out);
+    mpl__sink_destroy (&self.err);
     mpl__agent_end (&self.agent);
+    mpl__fd_close (&self.null);
     free (self.ranks);
     return 0;
 }

@@ -1,6 +1,6 @@
 #include "worker/formain.h"
 #include "worker/agent.h"
-#include "worker/threads.h"
+#include "worker/variables.h"
 #include "base/clock.h"
 #include "base/cpus.h"
 #include "base/fd.h"
@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -38,12 +39,15 @@ static int check_program (const mpl_formain_t *spec, mpl_err_t *err)
 static mpl_held_t *start_nursery (mpl_agent_t *agent, int n_workers, mpl_err_t *err)
 {
     formain_t *self = (formain_t *) agent;
-    const char *set[MPL__THREAD_VARIABLES + 1];
+    const char *set[MPL__THREAD_VARIABLES + 2];
     mpl_control_t welcome = { .type = MPL__C_WELCOME, .role = MPL__ROLE_NURSERY, .size = 1, .local_size = 1 };
 
     if (check_program (self->spec, err) < 0)
         return NULL;
-    mpl__threads_environment (mpl__cpus_usable (), n_workers, set);
+    int n = 0;
+    if (!getenv ("LD_BIND_NOW"))
+        set[n++] = MPL__BIND_NOW;
+    mpl__threads_environment (mpl__cpus_usable (), n_workers, set + n);
     mpl_start_t start = { .path = self->spec->path, .argv = self->spec->argv, .set = set, .fds = { self->null, -1, -1 } };
     mpl_held_t *nursery = mpl__held_start (agent, &start, MPL__ROLE_NURSERY, -1, err);
     if (nursery)

@@ -1,5 +1,6 @@
 #include "worker/nursery.h"
 #include "worker/serve.h"
+#include "worker/variables.h"
 #include "base/sweep.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -191,6 +192,9 @@ _Noreturn void mpl__nursery (int sock, const mpl_task_t *tasks, size_t n_tasks)
     nursery_t self = { .sock = sock, .tasks = tasks, .n_tasks = n_tasks };
     sigset_t chld;
 
+    const char *bind_now = getenv ("LD_BIND_NOW");
+    if (bind_now && !strcmp (bind_now, strchr (MPL__BIND_NOW, '=') + 1))
+        unsetenv ("LD_BIND_NOW");
     fflush (NULL);                                  /* or each worker would write again what is buffered now */
     signal (SIGINT, SIG_IGN);                       /* Ctrl-C is main's to answer */
     signal (SIGTERM, SIG_DFL);

@@ -206,6 +206,7 @@ static const uint8_t *run_items (worker_t *self, const chunk_t *chunk, uint32_t 
         mpl__call_reset (call);
         atomic_store_explicit (&self->page->item, (uint64_t) i + 1, memory_order_release);
         int rc = task->fn (call, item, chunk->out ? chunk->out + i * out_size : NULL);
+        rc = rc ? rc : -call->has_bad_reply;
         if (rc || task->out_size == MPL_VARIABLE)
             take_result (self, chunk, i, rc);
     }

@@ -73,16 +73,6 @@ run "$launch" -n 3 "$wordcount" "${real[@]}"
 check "so_do_three_under_mplaunch" diff right out
 check "and_its_code_is_0" [ "$code" -eq 0 ]
 
-run "$wordcount" -q "${real[@]}"
-check "quiet_is_the_total_alone" diff right.total out
-run "$wordcount" -t "${real[@]}"
-check "time_is_one_line_on_stderr" grep -qxE 'elapsed [0-9]+\.[0-9]{3}' err
-check "and_changes_nothing_else" diff right out
-run "$wordcount" --progress --workers 2 "${real[@]}"
-n_files=$(find "${real[@]}" -type f -printf . | wc -c)
-check "progress_ends_with_all_of_the_files" grep -qF "$n_files of $n_files" err
-check "and_prints_the_same" diff right out
-
 # Files made to be difficult. A word lies across the end of the buffer of 64 KiB; a NUL is just within the first 8 KiB, and
 # just behind them.
 mkdir -p "odd/empty folder/below" odd/deeper
@@ -107,6 +97,16 @@ for workers in 1 2; do
 done
 run "$launch" -n 3 "$wordcount" odd
 check "and_under_mplaunch" diff right out
+
+run "$wordcount" -q odd
+check "quiet_is_the_total_alone" diff right.total out
+run "$wordcount" -t odd
+check "time_is_one_line_on_stderr" grep -qxE 'elapsed [0-9]+\.[0-9]{3}' err
+check "and_changes_nothing_else" diff right out
+run "$wordcount" --progress --workers 2 odd
+n_files=$(find odd -type f -printf . | wc -c)
+check "progress_ends_with_all_of_the_files" grep -qF "$n_files of $n_files" err
+check "and_prints_the_same" diff right out
 
 mkdir nothing
 run "$wordcount" nothing

@@ -1,4 +1,4 @@
-#include "worker/threads.h"
+#include "worker/variables.h"
 
 #include <stdio.h>
 #include <stdlib.h>
