@@ -1,6 +1,7 @@
 #include "base/sweep.h"
 #include "base/clock.h"
 #include "base/mark.h"
+#include "base/proc.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,22 +16,6 @@
 
 typedef int (*child_fn) (pid_t pid, uint64_t arg);
 
-static pid_t parent_of (pid_t pid)
-{
-    char path[64], line[512];
-    int parent = 0;
-
-    snprintf (path, sizeof path, "/proc/%d/stat", (int) pid);
-    FILE *file = fopen (path, "re");
-    if (!file)
-        return 0;
-    const char *end = fgets (line, sizeof line, file) ? strrchr (line, ')') : NULL;
-    fclose (file);
-    if (end && strlen (end) > 4)
-        parent = atoi (end + 4);            /* ") S 123 ..." */
-    return parent;
-}
-
 /* Kernels without /proc/.../children: every process there is, asked for its parent. */
 static int each_child_slowly (child_fn fn, uint64_t arg)
 {
@@ -41,8 +26,8 @@ static int each_child_slowly (child_fn fn, uint64_t arg)
     if (!dir)
         return 0;
     for (struct dirent *entry; (entry = readdir (dir));) {
-        pid_t pid = atoi (entry->d_name);
-        if (pid > 0 && parent_of (pid) == self)
+        pid_t pid = atoi (entry->d_name), parent = 0;
+        if (pid > 0 && mpl__proc_state (pid, &parent) && parent == self)
             n += fn (pid, arg);
     }
     closedir (dir);

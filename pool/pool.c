@@ -21,7 +21,6 @@
 #define START_LIMIT_MS 60000
 #define GOODBYE_LIMIT_MS 2000               /* for workers to leave by themselves before they are terminated */
 #define END_LIMIT_MS 1800                   /* for terminated ones: TERM, a second, KILL; then main kills them itself */
-#define NAME_MAX_BYTES 255
 #define OWN_DESCRIPTORS 24                  /* of a pool beside two for each worker: ours, ZeroMQ's, some to spare */
 
 /* ---- the one context ------------------------------------------------------------------------------------------------------- */
@@ -215,12 +214,7 @@ static void release (mpl_pool_t *self)
     mpl__fd_close (&self->agent_pidfd);
     mpl__fd_close (&self->pages_fd);
     mpl__fd_close (&self->kick);
-    while (self->shares) {
-        mpl_share_t *share = self->shares;
-        self->shares = share->next;
-        free (share->name);
-        free (share);
-    }
+    mpl__shares_free (self);
 }
 
 void mpl__pool_ref (mpl_pool_t *self)
@@ -320,79 +314,6 @@ int mpl__pool_check (const mpl_pool_t *self, const char *caller)
     if (self->owner != getpid ())
         return mpl__fail (EPERM, "%s: the pool belongs to process %d, of which this one is a copy", caller, (int) self->owner);
     return 0;
-}
-
-/* ---- sharing ------------------------------------------------------------------------------------------------------------------- */
-
-/* Blocks that were replaced can be given back once no chunk sent before that is held. */
-static void free_replaced (mpl_pool_t *self)
-{
-    uint64_t oldest = mpl__core_oldest_held (self->core);
-
-    for (mpl_share_t **at = &self->shares; *at;) {
-        mpl_share_t *share = *at;
-        if (share->replaced_at && share->replaced_at < oldest) {
-            *at = share->next;
-            mpl__arena_give (self->arena, share->offset, share->len ? share->len : 1);
-            free (share->name);
-            free (share);
-        } else {
-            at = &share->next;
-        }
-    }
-}
-
-static mpl_share_t *new_share (mpl_pool_t *self, const char *name, const void *data, size_t len)
-{
-    mpl_share_t *share = calloc (1, sizeof *share);
-
-    if (!share || !(share->name = strdup (name))) {
-        free (share);
-        return NULL;
-    }
-    share->len = len;
-    share->offset = mpl__arena_take (self->arena, len ? len : 1);
-    if (share->offset == MPL__NO_BLOCK) {
-        free (share->name);
-        free (share);
-        return NULL;
-    }
-    if (len)
-        memcpy (mpl__arena_at (self->arena, share->offset), data, len);
-    return share;
-}
-
-static int share (mpl_pool_t *self, const char *name, const void *data, size_t len)
-{
-    free_replaced (self);
-    mpl_share_t *share = new_share (self, name, data, len);
-    if (!share)
-        return mpl__fail (ENOMEM, "mpl_pool_share: no shared memory for %zu bytes: %s", len, strerror (errno));
-    for (mpl_share_t *old = self->shares; old; old = old->next)
-        if (!old->replaced_at && !strcmp (old->name, name))
-            old->replaced_at = mpl__core_newest (self->core) + 1;
-    share->next = self->shares;
-    self->shares = share;
-    for (int w = 0; w < self->n_workers; w++)
-        if (self->members[w].state == MPL__SERVING || self->members[w].state == MPL__PREPARING)
-            mpl__members_tell_share (self, w, share);
-    mpl__nudge (self);
-    return 0;
-}
-
-MPL_EXPORT int mpl_pool_share (mpl_pool_t *self, const char *name, const void *data, size_t len)
-{
-    if (mpl__pool_check (self, "mpl_pool_share") < 0)
-        return -1;
-    if (!name || !*name || strlen (name) > NAME_MAX_BYTES)
-        return mpl__fail (EINVAL, "mpl_pool_share: a name has 1 to %d bytes", NAME_MAX_BYTES);
-    if (!data && len)
-        return mpl__fail (EINVAL, "mpl_pool_share of %s: data is NULL but len is %zu", name, len);
-    pthread_mutex_lock (&self->lock);
-    int rc = self->state == MPL__OPEN ? share (self, name, data, len)
-                                      : mpl__fail (ESHUTDOWN, "mpl_pool_share: the pool takes no more work");
-    pthread_mutex_unlock (&self->lock);
-    return rc;
 }
 
 /* ---- ending -------------------------------------------------------------------------------------------------------------------- */

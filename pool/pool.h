@@ -6,6 +6,7 @@
  *      receive.c                   takes what workers send
  *      members.c                   workers coming and going, as the agent tells
  *      driver.c                    who waits, for what, and who is woken
+ *      share.c                     data that every task can see
  *      pool.c                      opening and closing */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
@@ -159,6 +160,9 @@ void mpl__kick (mpl_pool_t *self);
 /* Starts the helper thread if there is none. Without one (EAGAIN) results are taken when main comes to wait. Lock held. */
 void mpl__need_helper (mpl_pool_t *self);
 void mpl__stop_helper (mpl_pool_t *self);
+
+/* ---- share.c */
+void mpl__shares_free (mpl_pool_t *self);
 
 /* ---- future.c */
 /* Its batch is done; the callback, if any, is due. Lock held. */

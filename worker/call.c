@@ -28,10 +28,12 @@ static int make_room (mpl_call_t *self, size_t len)
     return 0;
 }
 
-/* What could not be the result must not be lost silently either. */
-static int refuse_reply (mpl_call_t *self)
+/* A task that replies though its results have a slot would lose what it replied, and not notice when it does not look. */
+static int refuse_reply (mpl_call_t *self, size_t len)
 {
     self->has_bad_reply = 1;
+    mpl__fail (EINVAL, "mpl_call_reply of %zu bytes in task %s: its results have %zu bytes and go to `out`; only a task "
+               "registered with out_size MPL_VARIABLE replies", len, self->task->name, self->task->out_size);
     snprintf (self->failure, sizeof self->failure, "%.*s", MPL__FAIL_TEXT - 1, mpl__last_error ()->text);
     return -1;
 }
@@ -39,19 +41,15 @@ static int refuse_reply (mpl_call_t *self)
 MPL_EXPORT int mpl_call_reply (mpl_call_t *self, const void *data, size_t len)
 {
     if (self->task->out_size != MPL_VARIABLE)
-        mpl__fail (EINVAL, "mpl_call_reply of %zu bytes in task %s: its results have %zu bytes and go to `out`; only a task "
-                   "registered with out_size MPL_VARIABLE replies", len, self->task->name, self->task->out_size);
-    else if (!data && len)
-        mpl__fail (EINVAL, "mpl_call_reply in task %s: data is NULL but len is %zu", self->task->name, len);
-    else if (make_room (self, len ? len : 1) < 0)
-        mpl__fail (ENOMEM, "mpl_call_reply in task %s: no memory for %zu bytes", self->task->name, len);
-    else {
-        if (len)
-            memcpy (self->reply, data, len);
-        self->reply_len = len;
-        return 0;
-    }
-    return refuse_reply (self);
+        return refuse_reply (self, len);
+    if (!data && len)
+        return mpl__fail (EINVAL, "mpl_call_reply in task %s: data is NULL but len is %zu", self->task->name, len);
+    if (make_room (self, len ? len : 1) < 0)
+        return mpl__fail (ENOMEM, "mpl_call_reply in task %s: no memory for %zu bytes", self->task->name, len);
+    if (len)
+        memcpy (self->reply, data, len);
+    self->reply_len = len;
+    return 0;
 }
 
 MPL_EXPORT int mpl_call_fail (mpl_call_t *self, const char *fmt, ...)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mark.h"
+#include "base/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -188,15 +189,9 @@ static member_t *find (mpl_crew_t *self, const mpl_control_t *report)
 
 static int is_stopped (pid_t pid)
 {
-    char path[64], line[512];
+    char state = mpl__proc_state (pid, NULL);
 
-    snprintf (path, sizeof path, "/proc/%d/stat", (int) pid);
-    FILE *file = fopen (path, "re");
-    if (!file)
-        return 0;
-    const char *end = fgets (line, sizeof line, file) ? strrchr (line, ')') : NULL;
-    fclose (file);
-    return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
+    return state == 'T' || state == 't';
 }
 
 /* TERM, and KILL a second later; a stopped process would not notice TERM. */

@@ -1,4 +1,5 @@
 #include "worker/nursery.h"
+#include "worker/leave.h"
 #include "worker/serve.h"
 #include "worker/variables.h"
 #include "base/sweep.h"

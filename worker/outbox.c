@@ -1,5 +1,6 @@
 #include "worker/outbox.h"
-#include "worker/serve.h"
+#include "mplaunch.h"
+#include "worker/leave.h"
 #include "wire/bytes.h"
 
 #include <stdio.h>

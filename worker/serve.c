@@ -1,5 +1,6 @@
 #include "worker/serve.h"
 #include "worker/call.h"
+#include "worker/leave.h"
 #include "worker/outbox.h"
 #include "worker/partial.h"
 #include "worker/shares.h"
@@ -48,21 +49,6 @@ typedef struct {
 } chunk_t;
 
 /* ---- leaving --------------------------------------------------------------------------------------------------------- */
-
-/* Present in builds with -fsanitize=address and --coverage only. */
-extern void __lsan_do_leak_check (void) __attribute__ ((weak));
-extern void __gcov_dump (void) __attribute__ ((weak));
-
-_Noreturn void mpl__leave (int status)
-{
-    fflush (stdout);
-    fflush (stderr);
-    if (__gcov_dump)
-        __gcov_dump ();
-    if (__lsan_do_leak_check)
-        __lsan_do_leak_check ();
-    _exit (status);
-}
 
 static _Noreturn void cannot_begin (const char *what)
 {

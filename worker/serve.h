@@ -24,7 +24,4 @@ _Noreturn void mpl__serve (const mpl_serve_t *spec);
 /* A number that two builds of a program share only when their task tables are alike. */
 uint64_t mpl__tasks_hash (const mpl_task_t *tasks, size_t n_tasks);
 
-/* Leaves the process without running the program's atexit handlers; instrumented builds write their findings first. */
-_Noreturn void mpl__leave (int status);
-
 #endif
