@@ -120,8 +120,8 @@ MPL_EXPORT int mpl_call_worker (mpl_call_t *call);
 MPL_EXPORT int mpl_call_attempt (mpl_call_t *call);
 
 /* Sets the result of an MPL_VARIABLE task; the bytes are copied. A later reply replaces an earlier one; none at all is an
- * empty result. -1: EINVAL (data is NULL and len is not 0; or the task has a fixed out_size, and then its item fails
- * with that sentence, whatever it returns), ENOMEM. */
+ * empty result. -1: EINVAL (data is NULL and len is not 0; or the task has a fixed out_size: if the reply is longer than
+ * that, its item fails with that sentence, whatever the task returns), ENOMEM. */
 MPL_EXPORT int mpl_call_reply (mpl_call_t *call, const void *data, size_t len);
 
 /* Sets the text with which this item fails and returns non-zero, so that a task can `return mpl_call_fail (call, ...)`.

@@ -28,13 +28,14 @@ static int make_room (mpl_call_t *self, size_t len)
     return 0;
 }
 
-/* A task that replies though its results have a slot would lose what it replied, and not notice when it does not look. */
+/* A result larger than its slot would be lost, and a task that does not look would not notice: its item fails. */
 static int refuse_reply (mpl_call_t *self, size_t len)
 {
-    self->has_bad_reply = 1;
+    self->has_bad_reply = len > self->task->out_size;
     mpl__fail (EINVAL, "mpl_call_reply of %zu bytes in task %s: its results have %zu bytes and go to `out`; only a task "
                "registered with out_size MPL_VARIABLE replies", len, self->task->name, self->task->out_size);
-    snprintf (self->failure, sizeof self->failure, "%.*s", MPL__FAIL_TEXT - 1, mpl__last_error ()->text);
+    if (self->has_bad_reply)
+        snprintf (self->failure, sizeof self->failure, "%.*s", MPL__FAIL_TEXT - 1, mpl__last_error ()->text);
     return -1;
 }
 

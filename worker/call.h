@@ -16,7 +16,7 @@ struct mpl_call {
     mpl_shares_t *shares;           /* borrowed */
     char *reply;                    /* of an MPL_VARIABLE task; owned, kept from task to task */
     size_t reply_len, reply_room;
-    int has_bad_reply;              /* it replied though its result has a slot: the item fails even if it returns 0 */
+    int has_bad_reply;              /* it replied with more than its slot holds: the item fails even if it returns 0 */
     char failure[MPL__FAIL_TEXT];
 };
 

@@ -132,6 +132,17 @@ static int reply_twice (mpl_call_t *call, const void *in, void *out)
     return mpl_call_reply (call, in, strlen (in));
 }
 
+/* Does not look at what the reply says. */
+static int reply_too_long (mpl_call_t *call, const void *in, void *out)
+{
+    char text[64] = "a result larger than its slot";
+
+    memcpy (out, in, sizeof (int));
+    if (*(const int *) in == 2)
+        (void) !mpl_call_reply (call, text, sizeof text);
+    return 0;
+}
+
 static int reply_to_fixed (mpl_call_t *call, const void *in, void *out)
 {
     errno = 0;
@@ -374,6 +385,7 @@ static const mpl_task_t tasks[] = {
     { "flip_block", flip_block, sizeof (block_t), sizeof (block_t) },
     { "reply_twice", reply_twice, MPL_STRING, MPL_VARIABLE },
     { "reply_to_fixed", reply_to_fixed, sizeof (int), sizeof (int) },
+    { "reply_too_long", reply_too_long, sizeof (int), sizeof (int) },
     { "no_reply", no_reply, sizeof (int), MPL_VARIABLE },
     { "answer", answer, 0, sizeof (int) },
     { "odd_fails", odd_fails, sizeof (int), sizeof (int) },
@@ -632,6 +644,19 @@ static void no_reply_is_an_empty_result (void)
     mpl_future_t *future = mpl_pool_apply_async (pool, no_reply, in, sizeof (int));
     CHECK (future && mpl_future_get (future, &len) && len == 0);
     mpl_future_destroy (&future);
+    mpl_pool_destroy (&pool);
+}
+
+static void result_larger_than_its_slot_fails_its_item (void)
+{
+    int in[5] = { 0, 1, 2, 3, 4 }, out[5] = { -1, -1, -1, -1, -1 };
+    mpl_pool_t *pool = pool_of (2);
+
+    CHECK (pool);
+    REFUSED (mpl_pool_map (pool, reply_too_long, in, 5, out) == -1, EIO);
+    CHECKF (strstr (mpl_error (), "reply_too_long, item 2") && strstr (mpl_error (), "64 bytes"), "%s", mpl_error ());
+    for (int i = 0; i < 5; i++)
+        CHECK (out[i] == (i == 2 ? -1 : i));
     mpl_pool_destroy (&pool);
 }
 
@@ -3004,6 +3029,7 @@ static const case_t cases[] = {
     CASE (variable_results_have_a_nul_after_them, BASIC),
     CASE (no_reply_is_an_empty_result, BASIC),
     CASE (last_reply_replaces_the_earlier_one, BASIC),
+    CASE (result_larger_than_its_slot_fails_its_item, BASIC),
     CASE (task_without_result_takes_no_out, 0),
     CASE (map_async_gives_the_array_it_was_given, BASIC),
     CASE (map_goes_on_while_main_computes, BASIC),
