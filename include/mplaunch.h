@@ -28,7 +28,8 @@
  *
  * Every function that can fail returns -1 or NULL, sets errno, and leaves a full sentence in mpl_error ().
  * Pools, futures and iterators may be used from any thread; an object must not be destroyed while another thread
- * is inside a call on it. After fork (2) a child must not use what its parent made. */
+ * is inside a call on it, nor a pool inside an on_done callback. After fork (2) a child must not use what its parent made:
+ * calls on a pool fail with EPERM there. Calls that wait fail with EDEADLK inside an on_done callback. */
 #ifndef MPLAUNCH_H
 #define MPLAUNCH_H
 
@@ -184,7 +185,7 @@ MPL_EXPORT MPL_CHECKED mpl_future_t *mpl_pool_map_async (mpl_pool_t *pool, mpl_f
                                                          void *out);
 
 /* An iterator over the results, in the order of the items or as they come; `in` is borrowed until it ends. At most
- * 65,536 results or 16 MiB of them wait to be read, whatever n is. */
+ * 65,536 results or 16 MiB of them wait to be read, but four for each worker, whatever n is. NULL: as for map. */
 MPL_EXPORT MPL_CHECKED mpl_iter_t *mpl_pool_imap (mpl_pool_t *pool, mpl_fn_t fn, const void *in, size_t n);
 MPL_EXPORT MPL_CHECKED mpl_iter_t *mpl_pool_imap_unordered (mpl_pool_t *pool, mpl_fn_t fn, const void *in, size_t n);
 
@@ -194,7 +195,7 @@ typedef int (*mpl_source_fn) (void *state, mpl_bytes_t *item);
 
 /* Like imap over what `source` gives, which may be endless: it is read at most 65,536 items or 16 MiB ahead, in a thread
  * of its own and never in two at once. `state` must stay valid until the iterator is destroyed, which waits for a call
- * of source under way. */
+ * of source under way. NULL: as for map; EAGAIN (no thread to be had). */
 MPL_EXPORT MPL_CHECKED mpl_iter_t *mpl_pool_imap_from (mpl_pool_t *pool, mpl_fn_t fn, mpl_source_fn source, void *state,
                                                        int ordered);
 
@@ -215,7 +216,8 @@ MPL_EXPORT int mpl_pool_close (mpl_pool_t *pool);
 /* What is not done fails with ECANCELED, and the workers are ended: TERM, a second later KILL. 0, always. */
 MPL_EXPORT int mpl_pool_terminate (mpl_pool_t *pool);
 
-/* Waits until all work is done and every worker has ended. -1: EINVAL (neither closed nor terminated before). */
+/* Waits until all work is done and every worker has ended. -1: EINVAL (neither closed nor terminated before),
+ * ETIMEDOUT (its agent did not end the workers, so they were killed). */
 MPL_EXPORT int mpl_pool_join (mpl_pool_t *pool);
 
 /* The failed items of this thread's last map on this pool, lowest index first: fills at most max of them and returns how

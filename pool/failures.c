@@ -1,10 +1,11 @@
 #include "pool/failures.h"
+#include "pool/pool.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 typedef struct {
-    const mpl_pool_t *pool;
+    uint64_t pool;                  /* its id: another may be made at the same address */
     mpl_failure_t *failures;
     size_t n, n_failed;
 } kept_t;
@@ -57,7 +58,7 @@ void mpl__failures_keep (mpl_batch_t *batch)
 
     if (!kept)
         return;
-    *kept = (kept_t) { batch->pool, batch->failures, batch->n_failures, batch->n_failed };
+    *kept = (kept_t) { batch->pool->id, batch->failures, batch->n_failures, batch->n_failed };
     batch->failures = NULL;
     batch->n_failures = 0;
     if (kept->n)
@@ -71,7 +72,7 @@ MPL_EXPORT size_t mpl_pool_failures (mpl_pool_t *pool, mpl_result_t *failed, siz
     pthread_once (&once, make_key);
     const kept_t *kept = pthread_getspecific (key);
 
-    if (!kept || kept->pool != pool)
+    if (!kept || !pool || kept->pool != pool->id)
         return 0;
     for (size_t i = 0; failed && i < max && i < kept->n; i++) {
         const mpl_failure_t *failure = &kept->failures[i];

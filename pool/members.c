@@ -53,9 +53,11 @@ static void prepare (mpl_pool_t *self, int worker)
     }
     self->members[worker].state = MPL__PREPARING;
     uint8_t *body = mpl__router_add (self->router, worker, &(mpl_record_t) { .type = MPL__INIT, .fn = self->init_fn },
-                                     self->opts.init_len);
+                                     self->opts.init_len + 1);
     if (body && self->opts.init_len)
         memcpy (body, self->opts.init_arg, self->opts.init_len);
+    if (body)
+        body[self->opts.init_len] = '\0';           /* a string's own, or one byte that nobody looks at */
     mpl__router_flush (self->router);
 }
 

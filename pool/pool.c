@@ -228,6 +228,8 @@ void mpl__pool_unref (mpl_pool_t *self)
         free_pool (self);
 }
 
+static _Atomic uint64_t n_made;
+
 static mpl_pool_t *new_pool (const mpl_pool_opts_t *opts, uint16_t init_fn)
 {
     mpl_pool_t *self = calloc (1, sizeof *self);
@@ -238,6 +240,7 @@ static mpl_pool_t *new_pool (const mpl_pool_opts_t *opts, uint16_t init_fn)
     self->init_fn = init_fn;
     self->n_refs = 1;
     self->owner = getpid ();
+    self->id = atomic_fetch_add (&n_made, 1) + 1;
     self->channel = self->agent_pidfd = self->endpoint_fd = self->pages_fd = self->kick = -1;
     self->n_workers = opts->workers ? opts->workers : mpl__self.link >= 0 ? mpl__self.size : mpl__cpus_usable ();
     self->start_by = mpl__clock_in_ms (START_LIMIT_MS);
@@ -387,7 +390,8 @@ static int wait_for_end (mpl_pool_t *self)
     if (mpl__wait (self, has_no_workers, self, mpl__clock_in_ms (END_LIMIT_MS)) == 0)
         return 0;
     mpl__members_kill (self);
-    return -1;
+    return mpl__fail (ETIMEDOUT, "the agent (mpworker) has not ended the pool's workers in %d ms; they were killed",
+                      END_LIMIT_MS);
 }
 
 MPL_EXPORT int mpl_pool_join (mpl_pool_t *self)
@@ -423,7 +427,7 @@ MPL_EXPORT void mpl_pool_destroy (mpl_pool_t **self_p)
     pthread_mutex_lock (&self->lock);
     if (!self->is_channel_over)
         terminate (self);
-    wait_for_end (self);
+    (void) wait_for_end (self);
     mpl__stop_helper (self);
     release (self);
     pthread_mutex_unlock (&self->lock);

@@ -69,6 +69,7 @@ typedef struct mpl_waiter {
 struct mpl_pool {
     pthread_mutex_t lock;
     _Atomic int n_refs;                 /* the caller's, and one for each future and iterator */
+    uint64_t id;                        /* no other pool of this process has had it */
     pid_t owner;                        /* the process that made it */
     mpl_pool_opts_t opts;               /* init_arg is our copy */
     uint16_t init_fn;

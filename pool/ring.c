@@ -22,6 +22,8 @@ static size_t ring_size (const mpl_iter_t *self)
     if (out && out != MPL_VARIABLE && n > MPL__WINDOW_BYTES / out)
         n = MPL__WINDOW_BYTES / out;
     n = n < least ? least : n;
+    if (n > least && power_of_two (n) > n)              /* rounded down: the bounds are promised */
+        n = power_of_two (n) / 2;
     if (!self->batch.is_open && n > self->batch.n)
         n = self->batch.n ? self->batch.n : 1;
     return power_of_two (n);

@@ -19,6 +19,9 @@
 
 #define MPL__SLOTS 512u             /* chunks one worker holds at most: covers the way there and back for tasks of 1 us */
 
+/* How far a worker has come. One that ends before it serves would be replaced for ever, so its agent counts those. */
+enum { MPL__BEGINS, MPL__PREPARES, MPL__SERVES };
+
 typedef struct {
     /* Written by the worker, in its own cache lines. */
     _Alignas (64) _Atomic uint64_t item;        /* 1 + offset in the chunk of the item in user code; 0: none */
@@ -26,7 +29,7 @@ typedef struct {
     _Atomic uint64_t began_at;                  /* monotonic ns at which the worker began the chunk; the agent times items */
     _Atomic uint64_t n_done;                    /* items finished, failed ones included */
     _Atomic uint64_t n_sent;                    /* messages handed to ZeroMQ */
-    _Atomic uint32_t is_ready;                  /* 1 once it serves */
+    _Atomic uint32_t stage;                     /* MPL__BEGINS and so on */
     /* Written by both sides. */
     _Alignas (4096) _Atomic uint64_t claims[MPL__SLOTS];
 } mpl_page_t;

@@ -56,10 +56,14 @@ struct mpl_crew {
 
 /* ---- what main hears ------------------------------------------------------------------------------------------------- */
 
+/* Main reads its channel whenever it waits, and what it must hear is bounded by its workers' deaths; so the channel only
+ * fills up when main is stopped for long while workers keep dying, and a pool that cannot be told of them is ended. */
 static void tell_main (mpl_crew_t *self, const mpl_control_t *message, int fd)
 {
-    /* The channel blocks: main reads it whenever it waits, and what it must hear is bounded by its workers' deaths. */
-    mpl__control_send (self->fds[CHANNEL], message, &fd, fd >= 0);
+    if (mpl__control_send (self->fds[CHANNEL], message, &fd, fd >= 0) == 0 || errno != EAGAIN || self->state == TERMINATING)
+        return;
+    fprintf (stderr, "mplaunch: main has not listened for so long that its pool of %u workers is ended\n", self->n);
+    mpl__crew_terminate (self);
 }
 
 static void tell_broken (mpl_crew_t *self, const char *why)
@@ -167,6 +171,7 @@ mpl_crew_t *mpl__crew_new (mpl_agent_t *agent, uint64_t pool, const mpl_control_
         self->members[i] = (member_t) { .incarnation = order->incarnation, .pidfd = -1, .kill_at = MPL__NEVER };
     if (map_pages (self) < 0)
         goto fail;
+    fcntl (self->fds[CHANNEL], F_SETFL, O_NONBLOCK);
     if (!(self->source = mpl__loop_add (agent->loop, self->fds[CHANNEL], EPOLLIN, heard_main, self)))
         goto fail;
     if (agent->own_pidfd)
@@ -254,7 +259,7 @@ static int counts_as_early (mpl_crew_t *self, member_t *member, unsigned slot)
 {
     const mpl_page_t *page = &self->pages[mpl__page_index (slot, member->incarnation)];
 
-    if (member->end != MPL__END_OWN || atomic_load (&page->is_ready))
+    if (member->end != MPL__END_OWN || atomic_load (&page->stage) == MPL__SERVES)
         self->n_early = 0;
     else
         self->n_early++;

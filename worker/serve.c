@@ -276,9 +276,12 @@ static void run_initializer (worker_t *self, const mpl_record_t *record, const u
 {
     if (record->fn >= self->spec->n_tasks)
         refuse ("an initializer that is no task of ours");
+    if (record->bytes == 0)
+        refuse ("an initializer's argument without the NUL behind it");
     const mpl_task_t *task = &self->spec->tasks[record->fn];
+    atomic_store (&self->page->stage, MPL__PREPARES);
     self->call.task = task;
-    self->call.in_len = record->bytes;
+    self->call.in_len = record->bytes - 1;
     self->call.index = 0;
     self->call.attempt = 0;
     mpl__call_reset (&self->call);
@@ -286,6 +289,7 @@ static void run_initializer (worker_t *self, const mpl_record_t *record, const u
     if (rc && !self->call.failure[0])
         snprintf (self->call.failure, sizeof self->call.failure, "it returned %d", rc);
     fflush (stdout);
+    atomic_store (&self->page->stage, MPL__SERVES);
     answer_now (self, rc ? MPL__INIT_FAILED : MPL__READY, rc ? self->call.failure : "");
 }
 
@@ -403,7 +407,7 @@ static mpl_page_t *map_page (const mpl_serve_t *spec)
     atomic_store (&page->chunk, 0);
     atomic_store (&page->n_done, 0);
     atomic_store (&page->n_sent, 0);
-    atomic_store (&page->is_ready, 0);
+    atomic_store (&page->stage, MPL__BEGINS);
     return page;
 }
 
@@ -477,7 +481,7 @@ _Noreturn void mpl__serve (const mpl_serve_t *spec)
     size_t size = sizeof self.zmq_fd;
     zmq_getsockopt (self.outbox.socket, ZMQ_FD, &self.zmq_fd, &size);
     say_hello (&self);
-    atomic_store (&self.page->is_ready, 1);
+    atomic_store (&self.page->stage, MPL__SERVES);
     zmq_msg_init (&message);
     while (!self.is_leaving) {
         next_message (&self, &message);
