@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #define MESSAGE_BYTES 16384u        /* records for one worker are sent together up to this length */
+#define LAZY_BYTES 4096u            /* a message this long is worth sending though its worker is busy */
 #define NOBODY 0u                   /* no peer: ROUTER numbers its peers from a random number on, but 0 is skipped here */
 
 typedef struct {
     uint32_t peer;
     uint8_t *bytes;                 /* the message being gathered; owned */
     size_t len, room;
+    int n_records;                  /* in it */
     int next_dirty;                 /* next in the list of those with something to send; -1: end */
     int is_dirty;
 } out_t;
@@ -161,6 +163,7 @@ void mpl__router_name (mpl_router_t *self, int worker, uint32_t peer)
 {
     self->outs[worker].peer = peer;
     self->outs[worker].len = 0;
+    self->outs[worker].n_records = 0;
     learn_all (self);
 }
 
@@ -204,6 +207,7 @@ static void send_out (mpl_router_t *self, out_t *out)
             zmq_send (self->socket, out->bytes, out->len, ZMQ_DONTWAIT);
     }
     out->len = 0;
+    out->n_records = 0;
 }
 
 uint8_t *mpl__router_add (mpl_router_t *self, int worker, const mpl_record_t *record, size_t len)
@@ -236,6 +240,7 @@ uint8_t *mpl__router_add (mpl_router_t *self, int worker, const mpl_record_t *re
     mpl__record_put (at, &full);
     memset (at + size - MPL__RECORD_ALIGN, 0, len ? MPL__RECORD_ALIGN : 0);
     out->len += size;
+    out->n_records++;
     return at + MPL__RECORD_HEAD;
 }
 
@@ -247,4 +252,22 @@ void mpl__router_flush (mpl_router_t *self)
         out->is_dirty = 0;
         send_out (self, out);
     }
+}
+
+int mpl__router_flush_idle (mpl_router_t *self, int (*held) (void *arg, int worker), void *arg, int ahead)
+{
+    int was_sent = 0;
+
+    for (int *at = &self->first_dirty; *at >= 0;) {
+        out_t *out = &self->outs[*at];
+        if (out->len < LAZY_BYTES && held (arg, *at) - out->n_records >= ahead) {
+            at = &out->next_dirty;
+            continue;
+        }
+        *at = out->next_dirty;
+        out->is_dirty = 0;
+        send_out (self, out);
+        was_sent = 1;
+    }
+    return was_sent;
 }

@@ -35,6 +35,11 @@ int mpl__router_worker (const mpl_router_t *self, uint32_t peer);
  * the next call. NULL: ENOMEM, EHOSTUNREACH (it has no peer). */
 uint8_t *mpl__router_add (mpl_router_t *self, int worker, const mpl_record_t *record, size_t len);
 
+/* The same, but a worker that has at least `ahead` records sent before and unanswered gets its new ones later, with more of
+ * them in one message: `held` says how many it holds, those added included. Whoever calls this sees to it that
+ * mpl__router_flush is called when an answer comes. 1 when something was sent. */
+int mpl__router_flush_idle (mpl_router_t *self, int (*held) (void *arg, int worker), void *arg, int ahead);
+
 /* Sends what was added. A worker that cannot be reached is dying, and its agent will say so. */
 void mpl__router_flush (mpl_router_t *self);
 

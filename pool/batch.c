@@ -150,9 +150,11 @@ static void finish (mpl_batch_t *self)
     if (!pool->n_running)
         mpl__arena_trim (pool->arena);
     atomic_store_explicit (&self->is_done, 1, memory_order_release);
-    mpl__kick (pool);                           /* the blocked driver may be waiting for just this */
     if (self->on_done)
-        self->on_done (self);                   /* the batch may be gone from here on */
+        self->on_done (self);
+    /* The blocked driver may be waiting for just this. The helper waits for nothing itself. */
+    if (!pool->is_helper_driving || pool->waiters || pool->callbacks)
+        mpl__kick (pool);
 }
 
 void mpl__batch_ended (mpl_batch_t *self, size_t n)

@@ -204,17 +204,19 @@ int mpl__run_callbacks (mpl_pool_t *self)
 void mpl__nudge (mpl_pool_t *self)
 {
     uint64_t now = mpl__clock_ns ();
+    int is_touched = mpl__pump_lazily (self, now);
+    int has_news = is_touched && mpl__router_pending (self->router);
 
-    mpl__pump (self, now);
-    int has_news = mpl__router_pending (self->router);
     if (has_news)
         mpl__receive (self, now);
     if (!self->is_driven) {
         hand_over (self);
-    } else if (has_news || self->callbacks) {       /* what the driver or another waits for may have come */
-        wake_ready (self);
-        mpl__kick (self);
+        return;
     }
+    if (has_news)
+        wake_ready (self);                          /* what another waits for may have come */
+    if (self->callbacks || (has_news && (!self->is_helper_driving || mpl__router_pending (self->router))))
+        mpl__kick (self);
 }
 
 static int helper_is_free (void *arg)
@@ -232,8 +234,11 @@ static void *help (void *arg)
     while (!self->helper_stops) {
         if (self->is_driven || helper_is_free (self))
             pthread_cond_wait (&self->helper_woken, &self->lock);
-        else
+        else {
+            self->is_helper_driving = 1;
             drive (self, helper_is_free, self, MPL__NEVER);
+            self->is_helper_driving = 0;
+        }
     }
     pthread_mutex_unlock (&self->lock);
     return NULL;

@@ -17,6 +17,7 @@
 #define FIXED_BYTES ((size_t) 16 << 20)         /* a fixed chunk is split here */
 #define ARENA_FROM ((size_t) 16 << 10)          /* from here on the arena beats the socket, which copies four times */
 #define ALONE_BYTES ((size_t) 8 << 20)          /* items this large do not wait at a worker: copying takes longer than asking */
+#define LAZY_AHEAD 4                            /* chunks a worker has before more are gathered for it */
 #define SUBMITS_PER_PUMP 4096                   /* then results are looked after again */
 
 /* ---- how large ---------------------------------------------------------------------------------------------------------- */
@@ -311,14 +312,30 @@ static int cut_one (mpl_pool_t *self, uint64_t now)
     return 0;
 }
 
-void mpl__pump (mpl_pool_t *self, uint64_t now)
+static void cut (mpl_pool_t *self, uint64_t now)
 {
     carry_out (self, now);
     for (int i = 0; i < SUBMITS_PER_PUMP && cut_one (self, now) == 0; i++)
         if (i % 16 == 15)
             carry_out (self, now);
     carry_out (self, now);
+}
+
+void mpl__pump (mpl_pool_t *self, uint64_t now)
+{
+    cut (self, now);
     mpl__router_flush (self->router);
+}
+
+static int held_by (void *arg, int worker)
+{
+    return mpl__core_held (arg, worker);
+}
+
+int mpl__pump_lazily (mpl_pool_t *self, uint64_t now)
+{
+    cut (self, now);
+    return mpl__router_flush_idle (self->router, held_by, self->core, LAZY_AHEAD);
 }
 
 uint64_t mpl__pump_due (mpl_pool_t *self, uint64_t now)
