@@ -35,6 +35,7 @@ typedef struct {
     uint32_t n_done, n_sent;        /* the item at n_done is in user code when it was claimed */
     uint32_t cost_ns;
     uint16_t slot;
+    int was_recalled;
     _Atomic uint64_t claim;
 } parcel_t;
 
@@ -64,6 +65,7 @@ typedef struct {
     uint64_t max_tasks, now;
     uint32_t burst, pace;           /* how much comes at once, how much is done at once */
     uint32_t cost_ns;               /* of what is submitted now */
+    uint64_t last_serial;           /* of the chunks that were sent */
     worker_t workers[WORKERS_MAX];
     owner_t owners[OWNERS];
     letter_t late[LATE_MAX];
@@ -277,6 +279,9 @@ static void sent (world_t *self, const mpl_action_t *action)
                who (self, owner));
         return;
     }
+    if (SERIAL (action->chunk) <= self->last_serial || SERIAL (action->chunk) > mpl__core_newest (self->core))
+        wrong (self, "chunk #%llu is sent after #%llu", SERIAL (action->chunk), (unsigned long long) self->last_serial);
+    self->last_serial = SERIAL (action->chunk);
     check_sent_items (self, action);
     check_credit (self, worker, owner->items[action->first].cost_ns);
     parcel_t *parcel = &worker->parcels[worker->n_parcels++];
@@ -364,13 +369,31 @@ static void deliver (world_t *self, unsigned w)
     arrive (self, &letter);
 }
 
+/* More comes back than was there, or what was answered already. */
+static void recall_badly (world_t *self, const letter_t *letter)
+{
+    parcel_t *parcel = find_parcel (&self->workers[letter->worker], letter->chunk);
+    letter_t bad = *letter;
+
+    bad.n++;
+    if (parcel && parcel->n_answered && pick (self, 2)) {
+        bad.from = 0;
+        bad.n = parcel->n;
+    }
+    arrive (self, &bad);
+}
+
 /* The first letter of a worker comes garbled, from somebody else, or twice. */
 static void deliver_badly (world_t *self, unsigned w)
 {
     worker_t *worker = &self->workers[w];
 
-    if (!worker->n_letters || worker->letters[0].is_recall)
+    if (!worker->n_letters)
         return;
+    if (worker->letters[0].is_recall) {
+        recall_badly (self, &worker->letters[0]);
+        return;
+    }
     letter_t letter = worker->letters[0], bad = letter;
     switch (pick (self, 6)) {
     case 0:
@@ -527,6 +550,8 @@ static void recall (world_t *self, const mpl_action_t *action, int is_delayed)
         wrong (self, "a chunk is recalled that worker %d does not hold", action->worker);
         return;
     }
+    if (parcel->was_recalled++ && action->owner)
+        wrong (self, "chunk #%llu is recalled once more", SERIAL (action->chunk));
     letter.n = mpl__claim_recall (&parcel->claim, action->chunk, &letter.from);
     if (parcel->n_done == mpl__claim_limit (atomic_load (&parcel->claim)) && parcel->n_done > parcel->n_sent)
         answer_parcel (self, (unsigned) action->worker, parcel);
