@@ -383,7 +383,8 @@ static void recall_badly (world_t *self, const letter_t *letter)
     arrive (self, &bad);
 }
 
-/* The first letter of a worker comes garbled, from somebody else, or twice. */
+/* The first letter of a worker comes garbled, from somebody else, or twice; never such that it could be taken for a true one,
+ * which no broker could tell. */
 static void deliver_badly (world_t *self, unsigned w)
 {
     worker_t *worker = &self->workers[w];
@@ -410,6 +411,8 @@ static void deliver_badly (world_t *self, unsigned w)
         break;
     case 4:
         bad.worker = (int) pick (self, self->n_workers);
+        if (bad.worker == letter.worker)
+            return;
         break;
     default:
         deliver (self, w);

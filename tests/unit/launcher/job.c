@@ -1,0 +1,190 @@
+/* What becomes of a launch: which end of which rank makes which exit code, and what is done about it. */
+#include "launcher/job.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#define EXIT(code) W_EXITCODE (code, 0)
+
+static mpl_job_t job_of (int n)
+{
+    return (mpl_job_t) { .n = n, .n_running = n };
+}
+
+/* A rank of a program that never calls mpl_init. */
+static mpl_job_action_t ended (mpl_job_t *job, int status)
+{
+    return mpl__job_ended (job, status, 0, 0);
+}
+
+static void all_well_is_zero (void **state)
+{
+    mpl_job_t job = job_of (2);
+
+    (void) state;
+    assert_int_equal (MPL__JOB_NOTHING, ended (&job, 0));
+    assert_int_equal (MPL__JOB_NOTHING, ended (&job, 0));
+    assert_int_equal (0, mpl__job_outcome (&job));
+}
+
+static void the_first_failure_ends_the_others_and_is_the_code (void **state)
+{
+    mpl_job_t job = job_of (3);
+
+    (void) state;
+    assert_int_equal (MPL__JOB_TERMINATE, ended (&job, EXIT (3)));
+    assert_int_equal (MPL__JOB_NOTHING, ended (&job, SIGTERM));         /* our doing */
+    assert_int_equal (MPL__JOB_NOTHING, ended (&job, EXIT (9)));
+    assert_int_equal (3, mpl__job_outcome (&job));
+}
+
+static void the_last_one_to_fail_ends_nobody (void **state)
+{
+    mpl_job_t job = job_of (2);
+
+    (void) state;
+    assert_int_equal (MPL__JOB_NOTHING, ended (&job, 0));
+    assert_int_equal (MPL__JOB_NOTHING, ended (&job, EXIT (4)));
+    assert_int_equal (4, mpl__job_outcome (&job));
+}
+
+static void a_signal_is_128_and_its_number (void **state)
+{
+    mpl_job_t job = job_of (1);
+
+    (void) state;
+    assert_int_equal (255, mpl__job_code (EXIT (255)));
+    assert_int_equal (139, mpl__job_code (SIGSEGV | 0x80));
+    ended (&job, SIGKILL);
+    assert_int_equal (137, mpl__job_outcome (&job));
+}
+
+static void mains_end_is_the_jobs_end_well_or_ill (void **state)
+{
+    mpl_job_t job = job_of (3);
+
+    (void) state;
+    assert_int_equal (MPL__JOB_TERMINATE, mpl__job_ended (&job, 0, 1, 0));
+    assert_int_equal (MPL__JOB_NOTHING, mpl__job_ended (&job, SIGTERM, 0, 1));
+    assert_int_equal (0, mpl__job_outcome (&job));
+    job = job_of (3);
+    assert_int_equal (MPL__JOB_TERMINATE, mpl__job_ended (&job, EXIT (5), 1, 0));
+    assert_int_equal (MPL__JOB_NOTHING, ended (&job, EXIT (6)));
+    assert_int_equal (5, mpl__job_outcome (&job));
+}
+
+static void a_held_ranks_death_is_the_pools_affair (void **state)
+{
+    mpl_job_t job = job_of (3);
+
+    (void) state;
+    assert_int_equal (MPL__JOB_NOTHING, mpl__job_ended (&job, SIGSEGV, 0, 1));
+    assert_int_equal (MPL__JOB_NOTHING, mpl__job_ended (&job, EXIT (1), 0, 1));
+    assert_int_equal (MPL__JOB_TERMINATE, mpl__job_ended (&job, 0, 1, 0));
+    assert_int_equal (0, mpl__job_outcome (&job));
+}
+
+static void a_rank_that_cannot_start_is_126_127_or_125 (void **state)
+{
+    static const int codes[][2] = { { ENOENT, 127 }, { EACCES, 126 }, { ENOEXEC, 126 }, { ENOMEM, 125 }, { EAGAIN, 125 } };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        mpl_job_t job = job_of (4);
+        assert_int_equal (MPL__JOB_TERMINATE, mpl__job_not_started (&job, codes[i][0]));
+        assert_int_equal (MPL__JOB_NOTHING, ended (&job, SIGTERM));
+        assert_int_equal (codes[i][1], mpl__job_outcome (&job));
+    }
+}
+
+static void the_first_interrupt_is_passed_on_the_second_kills (void **state)
+{
+    static const int both[] = { SIGINT, SIGTERM };
+
+    (void) state;
+    for (size_t first = 0; first < 2; first++)
+        for (size_t second = 0; second < 2; second++) {
+            mpl_job_t job = job_of (2);
+            assert_int_equal (MPL__JOB_PASS_ON, mpl__job_signal (&job, both[first]));
+            assert_int_equal (MPL__JOB_KILL, mpl__job_signal (&job, both[second]));
+            assert_int_equal (MPL__JOB_KILL, mpl__job_signal (&job, SIGINT));
+            assert_int_equal (MPL__JOB_NOTHING, ended (&job, SIGKILL));
+            assert_int_equal (MPL__JOB_NOTHING, ended (&job, SIGKILL));
+            assert_int_equal (128 + both[second], mpl__job_outcome (&job));
+        }
+}
+
+static void other_signals_are_passed_on_however_often (void **state)
+{
+    static const int others[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT };
+    mpl_job_t job = job_of (1);
+
+    (void) state;
+    for (size_t i = 0; i < 12; i++)
+        assert_int_equal (MPL__JOB_PASS_ON, mpl__job_signal (&job, others[i % 4]));
+    assert_int_equal (MPL__JOB_PASS_ON, mpl__job_signal (&job, SIGINT));
+    ended (&job, 0);
+    assert_int_equal (0, mpl__job_outcome (&job));
+}
+
+static void a_rank_that_handles_its_interrupt_says_the_code (void **state)
+{
+    mpl_job_t job = job_of (1);
+
+    (void) state;
+    mpl__job_signal (&job, SIGINT);
+    ended (&job, EXIT (7));
+    assert_int_equal (7, mpl__job_outcome (&job));
+    job = job_of (1);
+    mpl__job_signal (&job, SIGTERM);
+    ended (&job, SIGTERM);
+    assert_int_equal (143, mpl__job_outcome (&job));
+}
+
+static void ranks_that_had_to_be_ended_after_an_interrupt_say_its_code (void **state)
+{
+    mpl_job_t job = job_of (2);
+
+    (void) state;
+    mpl__job_signal (&job, SIGINT);
+    ended (&job, 0);
+    assert_int_equal (130, mpl__job_outcome (&job));    /* one still ran when its time was over */
+}
+
+static void hints_are_given_where_there_is_one (void **state)
+{
+    (void) state;
+    assert_string_equal ("", mpl__job_hint (0));
+    assert_string_equal ("", mpl__job_hint (EXIT (1)));
+    assert_string_equal ("", mpl__job_hint (SIGSEGV));
+    assert_true (*mpl__job_hint (SIGKILL));
+    assert_true (*mpl__job_hint (EXIT (126)));
+    assert_true (*mpl__job_hint (EXIT (127)));
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (all_well_is_zero),
+        cmocka_unit_test (the_first_failure_ends_the_others_and_is_the_code),
+        cmocka_unit_test (the_last_one_to_fail_ends_nobody),
+        cmocka_unit_test (a_signal_is_128_and_its_number),
+        cmocka_unit_test (mains_end_is_the_jobs_end_well_or_ill),
+        cmocka_unit_test (a_held_ranks_death_is_the_pools_affair),
+        cmocka_unit_test (a_rank_that_cannot_start_is_126_127_or_125),
+        cmocka_unit_test (the_first_interrupt_is_passed_on_the_second_kills),
+        cmocka_unit_test (other_signals_are_passed_on_however_often),
+        cmocka_unit_test (a_rank_that_handles_its_interrupt_says_the_code),
+        cmocka_unit_test (ranks_that_had_to_be_ended_after_an_interrupt_say_its_code),
+        cmocka_unit_test (hints_are_given_where_there_is_one),
+    };
+
+    cmocka_set_message_output (CM_OUTPUT_TAP);
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
