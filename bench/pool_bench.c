@@ -440,6 +440,37 @@ static void updown (size_t workers)
     }
 }
 
+/* The median time of mpl_pool_new alone, in ms. */
+static double time_new (void)
+{
+    double took[20];
+
+    for (int i = 0; i < 20; i++) {
+        double began_at = now ();
+        mpl_pool_t *pool = open_pool (2, 0);
+        took[i] = 1e3 * (now () - began_at);
+        mpl_pool_destroy (&pool);
+    }
+    return quantile (took, 20, 0.5);
+}
+
+/* A main that has touched this many GiB must not pay for them when it starts a pool, as one that forks would. */
+static void new_big (size_t gib)
+{
+    size_t bytes = gib << 30;
+
+    for (int r = 0; r < n_repetitions; r++) {
+        double small = time_new ();
+        char *memory = room (bytes, 1);
+        for (size_t at = 0; at < bytes; at += 4096)
+            memory[at] = 1;
+        double big = time_new ();
+        free (memory);
+        say ("new-big-ms", big, "ms");
+        say ("new-big-to-small", big / small, "x");
+    }
+}
+
 /* From the moment of the kill, which is before the death is seen, to a result from the process that took its place. */
 static void respawn (size_t n)
 {
@@ -723,6 +754,7 @@ static const struct {
     { "payload-1m", payload_1m, 64, 1, SIZE_MAX, "items of 1 MiB in and out" },
     { "payload-64m", payload_64m, 8, 1, SIZE_MAX, "items of 64 MiB in and out" },
     { "updown", updown, 8, 1, MAX_WORKERS, "workers of a pool: new and first result, destroy" },
+    { "new-big", new_big, 4, 1, 16, "GiB touched in main: mpl_pool_new alone" },
     { "respawn", respawn, 20, 1, SIZE_MAX, "kills of the only worker" },
     { "idle", idle, 10, 1, 3600, "seconds of waiting for one task: processor time" },
     { "imapfrom-rss", imap_from, 10000000, 1000, SIZE_MAX, "items from a source: memory of main" },
