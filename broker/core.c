@@ -10,6 +10,7 @@
 #define SERIAL_BITS 40                  /* as in mpl__core_index: a chunk number is its index above a serial that is never used twice */
 #define SERIAL_MASK ((UINT64_C (1) << SERIAL_BITS) - 1)
 #define CHUNKS_MAX (1u << 23)
+#define RECALL_BIT (1u << 31)           /* in the outbox: a DO_RECALL, where there is none a DO_SEND */
 
 typedef enum { FREE, QUEUED, HELD, FAILED } chunk_state_t;
 
@@ -56,7 +57,7 @@ struct mpl_core {
     chunk_t *chunks;
     uint32_t n_chunks;                  /* allocated */
     list_t free_chunks, queue, failed;
-    uint32_t *outbox;                   /* chunk indexes whose SEND or RECALL the caller has not taken: a ring */
+    uint32_t *outbox;                   /* chunk indexes whose SEND or RECALL (RECALL_BIT) the caller has not taken: a ring */
     uint32_t outbox_head, outbox_n, outbox_size;
     uint64_t serial;
 };
@@ -437,7 +438,7 @@ int mpl__core_recalled (mpl_core_t *self, int worker, uint64_t number, uint32_t 
 
     if (!chunk)
         return -1;
-    if (n && (from < chunk->n_answered || from + n != chunk->n)) {
+    if (n && (from < chunk->n_answered || from > chunk->n || n != chunk->n - from)) {
         errno = ESTALE;
         return -1;
     }
@@ -501,9 +502,9 @@ static void forget_outbox (mpl_core_t *self, uint32_t w)
     uint32_t kept = 0;
 
     for (uint32_t k = 0; k < self->outbox_n; k++) {
-        uint32_t i = self->outbox[(self->outbox_head + k) % self->outbox_size];
-        if (self->chunks[i].worker != w)
-            self->outbox[(self->outbox_head + kept++) % self->outbox_size] = i;
+        uint32_t entry = self->outbox[(self->outbox_head + k) % self->outbox_size];
+        if (self->chunks[entry & ~RECALL_BIT].worker != w)
+            self->outbox[(self->outbox_head + kept++) % self->outbox_size] = entry;
     }
     self->outbox_n = kept;
 }
@@ -535,7 +536,7 @@ static void ask_recall (mpl_core_t *self, uint32_t i)
     if (self->outbox_n == self->outbox_size)
         return;
     self->chunks[i].is_recalled = 1;
-    self->outbox[(self->outbox_head + self->outbox_n++) % self->outbox_size] = i;
+    self->outbox[(self->outbox_head + self->outbox_n++) % self->outbox_size] = i | RECALL_BIT;
 }
 
 void mpl__core_cancel (mpl_core_t *self, void *owner)
@@ -558,7 +559,7 @@ void mpl__core_cancel (mpl_core_t *self, void *owner)
         for (uint32_t i = self->workers[w].held.head; i != NONE; i = self->chunks[i].next)
             if (self->chunks[i].owner == owner) {
                 self->chunks[i].owner = NULL;
-                if (self->chunks[i].is_announced)
+                if (self->chunks[i].is_announced && !self->chunks[i].is_recalled)
                     ask_recall (self, i);
             }
 }
@@ -615,11 +616,12 @@ static int next_failed (mpl_core_t *self, mpl_action_t *action)
 static int next_outgoing (mpl_core_t *self, mpl_action_t *action)
 {
     while (self->outbox_n) {
-        uint32_t i = self->outbox[self->outbox_head];
+        uint32_t entry = self->outbox[self->outbox_head], i = entry & ~RECALL_BIT;
         self->outbox_head = (self->outbox_head + 1) % self->outbox_size;
         self->outbox_n--;
         chunk_t *chunk = &self->chunks[i];
-        if (chunk->state != HELD)               /* answered before the recall went out */
+        /* Answered before its recall went out, and perhaps used again since. */
+        if (chunk->state != HELD || !(entry & RECALL_BIT) != !chunk->is_announced)
             continue;
         *action = (mpl_action_t) { .type = chunk->is_announced ? MPL__DO_RECALL : MPL__DO_SEND,
                                    .worker = (int) chunk->worker, .owner = chunk->owner, .chunk = chunk->number,
@@ -627,6 +629,8 @@ static int next_outgoing (mpl_core_t *self, mpl_action_t *action)
                                    .attempt = chunk->attempt };
         if (!chunk->is_announced && !chunk->owner) {        /* cancelled before it was sent */
             uint32_t w = chunk->worker;
+            if (self->max_tasks)
+                self->workers[w].tasks_left += chunk->n;
             release (self, i);
             free_chunk (self, i);
             settle (self, w);

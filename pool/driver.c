@@ -82,6 +82,7 @@ static void block (mpl_pool_t *self, uint64_t due)
     if (mpl__router_pending (self->router))
         return;
     self->is_blocked = 1;
+    self->blocked_until = due;
     pthread_mutex_unlock (&self->lock);
     int n = poll (fds, 3, mpl__clock_poll_ms (due, mpl__clock_ns ()));
     pthread_mutex_lock (&self->lock);
@@ -203,19 +204,22 @@ int mpl__run_callbacks (mpl_pool_t *self)
 
 void mpl__nudge (mpl_pool_t *self)
 {
-    uint64_t now = mpl__clock_ns ();
-    int is_touched = mpl__pump_lazily (self, now);
-    int has_news = is_touched && mpl__router_pending (self->router);
+    uint64_t now = mpl__clock_ns (), due;
+    int is_touched = mpl__pump_lazily (self, now, &due);
+    int has_news = is_touched && mpl__router_pending (self->router), is_left = 0;
 
-    if (has_news)
+    if (has_news) {
         mpl__receive (self, now);
+        mpl__pump (self, now);                      /* those answers were what kept records waited for */
+        is_left = mpl__router_pending (self->router);
+    }
     if (!self->is_driven) {
         hand_over (self);
         return;
     }
     if (has_news)
         wake_ready (self);                          /* what another waits for may have come */
-    if (self->callbacks || (has_news && (!self->is_helper_driving || mpl__router_pending (self->router))))
+    if (self->callbacks || is_left || (has_news && !self->is_helper_driving) || due < self->blocked_until)
         mpl__kick (self);
 }
 

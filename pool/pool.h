@@ -106,6 +106,7 @@ struct mpl_pool {
 
     int kick;                           /* eventfd: wakes the driver from its wait */
     int is_driven, is_blocked;
+    uint64_t blocked_until;             /* when a blocked driver looks up by itself */
     mpl_waiter_t *waiters;
     pthread_t helper;
     int has_helper, helper_stops, is_helper_driving;
@@ -126,9 +127,9 @@ int mpl__pool_check (const mpl_pool_t *self, const char *caller);
 /* ---- pump.c: all with the lock held */
 /* Cuts and sends what there is room for. */
 void mpl__pump (mpl_pool_t *self, uint64_t now);
-/* The same while somebody drives or will: what is for busy workers is kept until an answer wakes the driver. 1 when something
- * was sent. */
-int mpl__pump_lazily (mpl_pool_t *self, uint64_t now);
+/* The same while somebody drives or will: what is for busy workers is kept until an answer of theirs is taken, and whoever
+ * takes one pumps. *due is when the core wants to look again. 1 when something was sent. */
+int mpl__pump_lazily (mpl_pool_t *self, uint64_t now, uint64_t *due);
 /* When the core wants to look again. */
 uint64_t mpl__pump_due (mpl_pool_t *self, uint64_t now);
 void mpl__parcel_free (mpl_pool_t *self, uint64_t chunk);

@@ -332,8 +332,10 @@ static int held_by (void *arg, int worker)
     return mpl__core_held (arg, worker);
 }
 
-int mpl__pump_lazily (mpl_pool_t *self, uint64_t now)
+int mpl__pump_lazily (mpl_pool_t *self, uint64_t now, uint64_t *due)
 {
+    cut (self, now);
+    *due = self->n_running ? mpl__core_tick (self->core, now, self->ready == NULL) : MPL__NEVER;
     cut (self, now);
     return mpl__router_flush_idle (self->router, held_by, self->core, LAZY_AHEAD);
 }

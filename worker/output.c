@@ -80,7 +80,7 @@ static size_t write_some (mpl_sink_t *self, const char *bytes, size_t len)
 static void can_write (void *arg, uint32_t events)
 {
     mpl_sink_t *self = arg;
-    size_t done = write_some (self, self->bytes + self->head, self->len);
+    size_t done = self->len ? write_some (self, self->bytes + self->head, self->len) : 0;
 
     if (events & EPOLLERR) {                    /* nobody reads any more; level-triggered, so it would be said for ever */
         self->error = EPIPE;

@@ -553,7 +553,7 @@ static void recall (world_t *self, const mpl_action_t *action, int is_delayed)
         wrong (self, "a chunk is recalled that worker %d does not hold", action->worker);
         return;
     }
-    if (parcel->was_recalled++ && action->owner)
+    if (parcel->was_recalled++)
         wrong (self, "chunk #%llu is recalled once more", SERIAL (action->chunk));
     letter.n = mpl__claim_recall (&parcel->claim, action->chunk, &letter.from);
     if (parcel->n_done == mpl__claim_limit (atomic_load (&parcel->claim)) && parcel->n_done > parcel->n_sent)
@@ -582,6 +582,9 @@ static void retire (world_t *self, const mpl_action_t *action)
 
     if (!worker->is_here || worker->is_retired || worker->n_parcels || !self->max_tasks)
         wrong (self, "worker %d is to retire, with %zu chunks", action->worker, worker->n_parcels);
+    if (worker->n_tasks != self->max_tasks)
+        wrong (self, "worker %d is to retire after %llu of %llu tasks", action->worker, (unsigned long long) worker->n_tasks,
+               (unsigned long long) self->max_tasks);
     worker->is_retired = 1;
 }
 

@@ -1174,6 +1174,29 @@ static void iterator_destroyed_early_leaves_the_pool_usable (void)
     free (xs);
 }
 
+/* Once, records that were kept for the next answer of a busy worker stayed, when the submitter itself took that answer. */
+static void maps_while_the_helper_drives_do_not_stall (void)
+{
+    size_t n = fewer (300), rounds = fewer (200);
+    double *xs = numbers (n), *ys = numbers (n), *zs = numbers (n);
+    mpl_pool_opts_t opts = mpl_pool_defaults ();
+    opts.chunk = 1;
+    mpl_pool_t *pool = mpl_pool_new (&opts);
+
+    CHECK (pool);
+    for (size_t round = 0; round < rounds; round++) {
+        mpl_future_t *future = mpl_pool_map_async (pool, square, xs, n, ys);
+        CHECK (future && mpl_pool_map (pool, square, xs, n, zs) == 0);
+        CHECK (mpl_future_wait (future, (int) within (10000)) == 0);
+        CHECK (memcmp (ys, zs, n * sizeof *ys) == 0);
+        mpl_future_destroy (&future);
+    }
+    mpl_pool_destroy (&pool);
+    free (xs);
+    free (ys);
+    free (zs);
+}
+
 static void two_iterators_take_turns (void)
 {
     enum { N = 2000 };
@@ -3056,6 +3079,7 @@ static const case_t cases[] = {
     CASE (imap_gives_variable_results, BASIC),
     CASE (iter_next_times_out_and_goes_on, BASIC),
     CASE (iterator_destroyed_early_leaves_the_pool_usable, BASIC),
+    CASE (maps_while_the_helper_drives_do_not_stall, BASIC),
     CASE (two_iterators_take_turns, BASIC),
 
     CASE (imap_from_takes_what_the_source_gives, BASIC),

@@ -438,6 +438,23 @@ static void a_recall_of_other_items_than_the_rest_is_refused (void **state)
     end (story);
 }
 
+/* A recall that was not taken before its chunk was answered must not be read as one of the chunk that has its index next. */
+static void a_recall_that_came_too_late_recalls_nothing_else (void **state)
+{
+    story_t *story = begin (2, 2, 0);
+
+    (void) state;
+    submit (story, &a, 0, 1, 0);
+    expect (story, "send w0 #1 a 0+1; ");
+    tick (story, MPL__RECALL_AFTER_NS, 1);
+    answer (story, 0, 1, 0, 1);
+    for (unsigned i = 0; i < 70; i++)           /* more than the core has chunks at first, so #1's is used again */
+        submit (story, &b, i, 1, 1000);
+    act (story);
+    assert_null (strstr (story->text, "recall"));
+    end (story);
+}
+
 /* ---- cancel -------------------------------------------------------------------------------------------------------------- */
 
 static void after_cancel_nothing_of_the_owner_is_delivered (void **state)
@@ -539,6 +556,18 @@ static void items_taken_back_do_not_count_as_tasks_done (void **state)
     answer (story, 0, 1, 0, 2);
     expect (story, "a 0 of 0, last; send w1 #2 a 2+3; ");
     assert_int_equal (3, mpl__core_room (story->core, 1000, 100));
+    end (story);
+}
+
+static void items_cancelled_before_they_were_sent_do_not_count_as_tasks_done (void **state)
+{
+    story_t *story = begin (1, 2, 5);
+
+    (void) state;
+    submit (story, &a, 0, 5, 0);
+    mpl__core_cancel (story->core, &a);
+    expect (story, "");
+    assert_int_equal (5, mpl__core_room (story->core, 0, 100));
     end (story);
 }
 
@@ -722,11 +751,13 @@ int main (void)
         cmocka_unit_test (a_chunk_is_left_to_its_worker_for_a_while),
         cmocka_unit_test (the_worker_that_holds_most_gives_its_newest_chunk_first),
         cmocka_unit_test (a_recall_of_other_items_than_the_rest_is_refused),
+        cmocka_unit_test (a_recall_that_came_too_late_recalls_nothing_else),
         cmocka_unit_test (after_cancel_nothing_of_the_owner_is_delivered),
         cmocka_unit_test (a_cancelled_chunk_is_never_sent_nor_retried_nor_failed),
         cmocka_unit_test (a_worker_retires_after_its_max_tasks_and_gets_no_more),
         cmocka_unit_test (what_comes_back_is_cut_to_what_a_worker_may_still_do),
         cmocka_unit_test (items_taken_back_do_not_count_as_tasks_done),
+        cmocka_unit_test (items_cancelled_before_they_were_sent_do_not_count_as_tasks_done),
         cmocka_unit_test (work_of_unknown_duration_goes_to_idle_workers_only),
         cmocka_unit_test (long_tasks_have_two_chunks_ahead),
         cmocka_unit_test (short_tasks_fill_the_slots_of_a_page_and_no_more),

@@ -230,6 +230,44 @@ static void much_for_one_worker_comes_in_several_messages_in_order (void **state
     end (&self);
 }
 
+static int holds (void *arg, int worker)
+{
+    return ((const int *) arg)[worker];
+}
+
+static void a_busy_worker_gets_its_records_later_and_an_idle_one_now (void **state)
+{
+    fixture_t self = begin ();
+    void *one = dial (&self), *two = dial (&self);
+    int held[WORKERS] = { 5, 1 };               /* those added below included */
+    char text[512], big[5000];
+
+    (void) state;
+    introduce (&self, one, 0);
+    introduce (&self, two, 1);
+    assert_int_equal (0, mpl__router_flush_idle (self.router, holds, held, 4));
+    add (&self, 0, 1, "later");
+    add (&self, 1, 2, "now");
+    assert_int_equal (1, mpl__router_flush_idle (self.router, holds, held, 4));
+    hear (two, text);
+    assert_string_equal ("2 now; ", text);
+    held[0] = 6;
+    add (&self, 0, 3, "with it");
+    assert_int_equal (0, mpl__router_flush_idle (self.router, holds, held, 4));
+    mpl__router_flush (self.router);
+    hear (one, text);
+    assert_string_equal ("1 later; 3 with it; ", text);
+    memset (big, 'x', sizeof big);              /* worth a message of its own, busy or not */
+    big[sizeof big - 1] = '\0';
+    add (&self, 0, 4, big);
+    assert_int_equal (1, mpl__router_flush_idle (self.router, holds, held, 4));
+    hear (one, text);
+    assert_int_equal (4, atoi (text));
+    hang_up (&one);
+    hang_up (&two);
+    end (&self);
+}
+
 static void strangers_and_the_forgotten_are_nobody (void **state)
 {
     fixture_t self = begin ();
@@ -343,6 +381,7 @@ int main (void)
         cmocka_unit_test (each_peer_gets_what_is_its_own),
         cmocka_unit_test (padding_is_zero),
         cmocka_unit_test (much_for_one_worker_comes_in_several_messages_in_order),
+        cmocka_unit_test (a_busy_worker_gets_its_records_later_and_an_idle_one_now),
         cmocka_unit_test (strangers_and_the_forgotten_are_nobody),
         cmocka_unit_test (sending_to_a_peer_that_vanished_harms_nobody),
         cmocka_unit_test (messages_of_another_shape_are_dropped),
