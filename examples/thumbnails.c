@@ -138,15 +138,15 @@ int main (int argc, char **argv)
 
     size_px_t *sizes = calloc (files.gl_pathc, sizeof *sizes);
     mpl_pool_t *pool = mpl_pool_new (&opts);
-    if (!sizes || !pool || mpl_pool_share (pool, "settings", &settings, sizeof settings) < 0)
-        return failed ("", mpl_error ());
-    if (mpl_pool_map (pool, thumbnail, files.gl_pathv, files.gl_pathc, sizes) < 0) {
+    if (!sizes || !pool || mpl_pool_share (pool, "settings", &settings, sizeof settings) < 0) {
+        status = failed ("", mpl_error ());
+    } else if (mpl_pool_map (pool, thumbnail, files.gl_pathv, files.gl_pathc, sizes) < 0) {
         size_t n = errno == EIO ? mpl_pool_failures (pool, failures, SHOWN) : 0;
         for (size_t i = 0; i < n && i < SHOWN; i++)
             failed ("", failures[i].error);
         status = n > 0 && n <= SHOWN ? 1 : failed ("", mpl_error ());
     }
-    for (size_t i = 0; i < files.gl_pathc; i++)
+    for (size_t i = 0; sizes && i < files.gl_pathc; i++)
         if (sizes[i].width)                         /* a failed item's slot is left as it was */
             printf ("%ux%u %s\n", sizes[i].width, sizes[i].height, files.gl_pathv[i]);
     mpl_pool_destroy (&pool);
