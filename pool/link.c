@@ -241,6 +241,8 @@ int mpl__link_order (const mpl_control_t *order, const int fds[4])
     pthread_mutex_lock (&lock);
     reap_intermediary ();
     int rc = mpl__control_send (agent >= 0 ? agent : mpl__self.link, order, fds, 4);
+    if (rc < 0 && errno == EPIPE)
+        mpl__fd_close (&agent);             /* it is gone: the next open starts another */
     pthread_mutex_unlock (&lock);
     return rc;
 }

@@ -214,6 +214,15 @@ uint64_t mpl__members_tick (mpl_pool_t *self, uint64_t now)
 
 /* ---- the agent's loss ------------------------------------------------------------------------------------------------------ */
 
+/* Until the process is gone, its descriptors closed with it, or the deadline. */
+static void wait_for_death (int pidfd, uint64_t deadline)
+{
+    struct pollfd gone = { .fd = pidfd, .events = POLLIN };
+
+    if (pidfd >= 0)
+        poll (&gone, 1, mpl__clock_poll_ms (deadline, mpl__clock_ns ()));
+}
+
 void mpl__members_kill (mpl_pool_t *self)
 {
     uint64_t deadline = mpl__clock_in_ms (KILL_LIMIT_MS);
@@ -223,20 +232,26 @@ void mpl__members_kill (mpl_pool_t *self)
     for (int w = 0; w < self->n_workers; w++)
         if (self->members[w].pidfd >= 0)
             syscall (SYS_pidfd_send_signal, self->members[w].pidfd, SIGKILL, NULL, 0);
-    for (int w = 0; w < self->n_workers; w++) {
-        struct pollfd gone = { .fd = self->members[w].pidfd, .events = POLLIN };
-        if (gone.fd >= 0)
-            poll (&gone, 1, mpl__clock_poll_ms (deadline, mpl__clock_ns ()));
-    }
+    wait_for_death (self->agent_pidfd, deadline);       /* or its link might still look alive */
+    for (int w = 0; w < self->n_workers; w++)
+        wait_for_death (self->members[w].pidfd, deadline);
 }
 
+/* Twice, since the old agent may still have been closing its descriptors when the order went to it. */
 static int reopen (mpl_pool_t *self, mpl_err_t *err)
 {
-    mpl__link_lost ();
-    if (mpl__link_open (self->n_workers, err) < 0)
-        return -1;
-    mpl__link_close ();                         /* this pool is counted already */
-    return mpl__pool_order (self, err);
+    int rc = -1;
+
+    for (int i = 0; i < 2 && rc < 0; i++) {
+        mpl__link_lost ();
+        if (mpl__link_open (self->n_workers, err) < 0)
+            return -1;
+        mpl__link_close ();                     /* this pool is counted already */
+        rc = mpl__pool_order (self, err);
+        if (rc < 0 && errno != EPIPE)
+            return -1;
+    }
+    return rc;
 }
 
 static void lost_agent (mpl_pool_t *self, uint64_t now)
