@@ -102,6 +102,17 @@ void mpl__batch_start (mpl_batch_t *self)
         mpl__batch_ended (self, 0);             /* no items at all */
 }
 
+void mpl__batch_submit (mpl_batch_t *self)
+{
+    mpl_pool_t *pool = self->pool;
+
+    pthread_mutex_lock (&pool->lock);
+    mpl__need_helper (pool);
+    mpl__batch_start (self);
+    mpl__nudge (pool);
+    pthread_mutex_unlock (&pool->lock);
+}
+
 void mpl__batch_more (mpl_batch_t *self)
 {
     mpl_pool_t *pool = self->pool;

@@ -70,6 +70,9 @@ int mpl__batch_init (mpl_batch_t *self, mpl_pool_t *pool, mpl_fn_t fn, const voi
 /* Gives it to the pool. From now on its fields are the pool's. Lock held. */
 void mpl__batch_start (mpl_batch_t *self);
 
+/* Gives it to the pool without waiting for it, and sees to it that somebody drives. Takes the lock itself. */
+void mpl__batch_submit (mpl_batch_t *self);
+
 /* There is more to cut: it has more items, or room for more results. Lock held. */
 void mpl__batch_more (mpl_batch_t *self);
 

@@ -32,14 +32,8 @@ static mpl_iter_t *new_iter (mpl_pool_t *pool, mpl_fn_t fn, const void *in, size
 
 static mpl_iter_t *start_array (mpl_iter_t *self)
 {
-    if (!self)
-        return NULL;
-    mpl_pool_t *pool = self->batch.pool;
-    pthread_mutex_lock (&pool->lock);
-    mpl__need_helper (pool);
-    mpl__batch_start (&self->batch);
-    mpl__nudge (pool);
-    pthread_mutex_unlock (&pool->lock);
+    if (self)
+        mpl__batch_submit (&self->batch);
     return self;
 }
 
@@ -64,9 +58,8 @@ MPL_EXPORT mpl_iter_t *mpl_pool_imap_from (mpl_pool_t *pool, mpl_fn_t fn, mpl_so
         mpl_iter_destroy (&self);
         return mpl__fail_null (ENOMEM, "mpl_pool_imap_from: no memory for what the source is read ahead");
     }
+    mpl__batch_submit (&self->batch);
     pthread_mutex_lock (&pool->lock);
-    mpl__need_helper (pool);
-    mpl__batch_start (&self->batch);
     int rc = mpl__feed_start (self->feed);
     pthread_mutex_unlock (&pool->lock);
     if (rc < 0) {

@@ -105,16 +105,10 @@ MPL_EXPORT int mpl_pool_apply (mpl_pool_t *pool, mpl_fn_t fn, const void *in, si
 
 static mpl_future_t *start_future (mpl_future_t *self, const mpl_batch_t *batch)
 {
-    mpl_pool_t *pool = batch->pool;
-
     self->batch = *batch;
     self->batch.on_done = mpl__future_done;
-    mpl__pool_ref (pool);
-    pthread_mutex_lock (&pool->lock);
-    mpl__need_helper (pool);
-    mpl__batch_start (&self->batch);
-    mpl__nudge (pool);
-    pthread_mutex_unlock (&pool->lock);
+    mpl__pool_ref (batch->pool);
+    mpl__batch_submit (&self->batch);
     return self;
 }
 
