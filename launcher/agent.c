@@ -8,47 +8,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HEAD 5                          /* arguments before the program's */
-
-/* mpworker is installed beside mplaunch; so one is never used with another version's. */
-static int find_beside (char path[PATH_MAX])
+int mpl__beside (const char *name, char **path, mpl_err_t *err)
 {
-    ssize_t len = readlink ("/proc/self/exe", path, PATH_MAX - 1);
+    char self[PATH_MAX];
+    ssize_t len = readlink ("/proc/self/exe", self, sizeof self - 1);
+    char *slash = NULL;
 
-    if (len < 0)
-        return -1;
-    path[len] = '\0';
-    char *slash = strrchr (path, '/');
-    if (!slash || slash - path + sizeof "/mpworker" > PATH_MAX) {
-        errno = ENAMETOOLONG;
-        return -1;
+    if (len > 0) {
+        self[len] = '\0';
+        slash = strrchr (self, '/');
     }
-    memcpy (slash, "/mpworker", sizeof "/mpworker");
-    return access (path, X_OK);
-}
-
-static char **make_argv (const mpl_options_t *options, char *link, char *n)
-{
-    const char *head[HEAD] = { "mpworker", "--for-launcher", link, "--ranks", n };
-    size_t count = 0;
-
-    while (options->argv[count])
-        count++;
-    char **argv = malloc ((HEAD + count + 2) * sizeof *argv);
-    if (!argv)
-        return NULL;
-    memcpy (argv, head, sizeof head);
-    argv[HEAD] = (char *) "--";
-    memcpy (argv + HEAD + 1, options->argv, (count + 1) * sizeof *argv);
-    return argv;
+    if (!slash)
+        return mpl__err (err, errno, "mplaunch cannot find out where it lies: %s", strerror (errno));
+    if (asprintf (path, "%.*s/%s", (int) (slash - self), self, name) < 0)
+        return mpl__err (err, ENOMEM, "no memory for a path");
+    if (access (*path, X_OK) == 0)
+        return 0;
+    mpl__err (err, errno, "%s, which belongs beside mplaunch, cannot be run there: %s", name, strerror (errno));
+    free (*path);
+    return -1;
 }
 
 /* 0, or an errno value. */
-static int spawn (mpl_host_agent_t *self, const char *path, char **argv, int link)
+static int spawn (mpl_host_agent_t *self, const char *path, int link, int order)
 {
+    char link_text[16], order_text[16];
+    char *argv[] = { (char *) "mpworker", (char *) "--for-launcher", link_text, (char *) "--order", order_text, NULL };
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t none;
@@ -56,8 +45,11 @@ static int spawn (mpl_host_agent_t *self, const char *path, char **argv, int lin
 
     if (rc)
         return rc;
+    snprintf (link_text, sizeof link_text, "%d", link);
+    snprintf (order_text, sizeof order_text, "%d", order);
     sigemptyset (&none);
     rc = posix_spawn_file_actions_adddup2 (&actions, link, link);
+    rc = rc ? rc : posix_spawn_file_actions_adddup2 (&actions, order, order);
     if (!rc && !(rc = posix_spawnattr_init (&attr))) {
         posix_spawnattr_setflags (&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
         posix_spawnattr_setsigmask (&attr, &none);
@@ -68,24 +60,40 @@ static int spawn (mpl_host_agent_t *self, const char *path, char **argv, int lin
     return rc;
 }
 
-int mpl__agent_start (mpl_host_agent_t *self, const mpl_options_t *options, mpl_err_t *err)
+/* The order lies in a memfd, which the agent reads from its beginning. */
+static int make_order (const mpl_plan_t *plan, size_t host, int standard_input, mpl_err_t *err)
 {
-    char path[PATH_MAX], link[16], n[16];
+    int fd = memfd_create ("mplaunch-order", MFD_CLOEXEC);
+
+    if (fd < 0)
+        return mpl__err (err, errno, "no memory for the agent's order: %s", strerror (errno));
+    if (mpl__plan_write_order (plan, host, standard_input, fd, err) < 0 || lseek (fd, 0, SEEK_SET) < 0)
+        mpl__fd_close (&fd);
+    return fd;
+}
+
+int mpl__agent_start (mpl_host_agent_t *self, const mpl_plan_t *plan, size_t host, int standard_input, mpl_err_t *err)
+{
+    char *path;
     int pair[2];
 
-    if (find_beside (path) < 0)
-        return mpl__err (err, errno, "mpworker, which belongs beside mplaunch, cannot be run there: %s", strerror (errno));
-    if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return mpl__err (err, errno, "no socket for the agent: %s", strerror (errno));
-    snprintf (link, sizeof link, "%d", pair[1]);
-    snprintf (n, sizeof n, "%d", options->n);
-    char **argv = make_argv (options, link, n);
-    int rc = argv ? spawn (self, path, argv, pair[1]) : ENOMEM;
-    free (argv);
-    mpl__fd_close (&pair[1]);
-    self->link = pair[0];
-    if (!rc)
-        return 0;
-    mpl__fd_close (&self->link);
-    return mpl__err (err, rc, "cannot start %s: %s", path, strerror (rc));
+    *self = (mpl_host_agent_t) { .host = host, .link = -1 };
+    if (mpl__beside ("mpworker", &path, err) < 0)
+        return -1;
+    int order = make_order (plan, host, standard_input, err);
+    int rc = -1;
+    if (order >= 0 && socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        mpl__err (err, errno, "no socket for the agent: %s", strerror (errno));
+    else if (order >= 0) {
+        rc = spawn (self, path, pair[1], order);
+        mpl__fd_close (&pair[1]);
+        self->link = pair[0];
+        if (rc) {
+            mpl__fd_close (&self->link);
+            rc = mpl__err (err, rc, "cannot start %s: %s", path, strerror (rc));
+        }
+    }
+    mpl__fd_close (&order);
+    free (path);
+    return rc;
 }

@@ -28,7 +28,7 @@ static const struct {
     [MPL__C_BROKEN] = { { 0 }, 0, 1, 0 },
     [MPL__C_SIGNAL] = { { F (status) }, 1, 0, 0 },
     [MPL__C_STARTED] = { { F (rank), F (pid), F (status) }, 3, 1, 0 },
-    [MPL__C_ENDED] = { { F (rank), F (pid), F (status), F (end), F (peak_bytes) }, 5, 0, 0 },
+    [MPL__C_ENDED] = { { F (rank), F (pid), F (status), F (end), F (peak_bytes), F (wall_ns), F (cpu_ns) }, 7, 0, 0 },
 };
 #undef F
 

@@ -54,7 +54,8 @@ typedef struct {
     uint64_t status;            /* EXITED, ENDED: as from wait (2); SPAWNED: errno when the fork failed, and then no
                                    pidfd; STARTED: errno or 0; SIGNAL: its number */
     uint64_t end;               /* EXITED: mpl_end_t; ENDED: 1 when it was held in mpl_init */
-    uint64_t peak_bytes;        /* EXITED: highest resident size */
+    uint64_t peak_bytes;        /* EXITED, ENDED: highest resident size */
+    uint64_t wall_ns, cpu_ns;   /* ENDED: how long it ran, and what it and the children it waited for computed */
     char text[MPL__CONTROL_TEXT];   /* BROKEN, STARTED: a sentence; WELCOME: the folder for main's sockets */
 } mpl_control_t;
 

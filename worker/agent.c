@@ -189,6 +189,12 @@ void mpl__agent_open_pool (mpl_agent_t *self, const mpl_control_t *order, int *f
     self->crews = crew;
 }
 
+void mpl__agent_signal_workers (mpl_agent_t *self, int signal)
+{
+    for (mpl_crew_t *crew = self->crews; crew; crew = *mpl__crew_next (crew))
+        mpl__crew_signal (crew, signal);
+}
+
 /* Does what is due in every pool and frees those that are over; when the next thing is due. */
 static uint64_t tick (mpl_agent_t *self)
 {
@@ -210,6 +216,17 @@ static uint64_t tick (mpl_agent_t *self)
 
 /* ---- beginning and end --------------------------------------------------------------------------------------------------- */
 
+/* What was ignored when we were started (nohup, a shell's background) stays so in what we start. */
+static void ignore_signals (mpl_agent_t *self)
+{
+    static const int ignored[] = { SIGPIPE, SIGINT, SIGQUIT, SIGHUP };
+
+    sigemptyset (&self->defaults);
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        if (signal (ignored[i], SIG_IGN) != SIG_IGN)
+            sigaddset (&self->defaults, ignored[i]);
+}
+
 int mpl__agent_init (mpl_agent_t *self, mpl_err_t *err)
 {
     sigset_t chld;
@@ -218,10 +235,8 @@ int mpl__agent_init (mpl_agent_t *self, mpl_err_t *err)
     sigemptyset (&chld);
     sigaddset (&chld, SIGCHLD);
     sigprocmask (SIG_SETMASK, &chld, NULL);
-    signal (SIGPIPE, SIG_IGN);
-    signal (SIGINT, SIG_IGN);
-    signal (SIGQUIT, SIG_IGN);
-    signal (SIGHUP, SIG_IGN);
+    ignore_signals (self);
+    mpl__files_begin (&self->files);
     prctl (PR_SET_CHILD_SUBREAPER, 1);
     self->signals = signalfd (-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
     self->loop = mpl__loop_new ();

@@ -3,9 +3,12 @@
 #ifndef WORKER_AGENT_H
 #define WORKER_AGENT_H
 
+#include "base/files.h"
 #include "base/folder.h"
 #include "worker/crew.h"
 #include "worker/held.h"
+
+#include <signal.h>
 
 struct mpl_agent {
     mpl_loop_t *loop;
@@ -13,6 +16,8 @@ struct mpl_agent {
     mpl_crew_t *crews;              /* the open pools */
     mpl_source_t *children;         /* its signalfd */
     int signals;
+    sigset_t defaults;              /* signals that it ignores and its processes do not */
+    mpl_files_t files;              /* how many descriptors it and they may have */
     int own_pidfd;                  /* given to main, which may kill an agent that it started; 0: it did not */
     char folder[MPL__FOLDER_PATH];  /* where main binds its sockets for a moment; removed if main died then */
     uint64_t due;                   /* when something in a pool is due */
@@ -36,6 +41,9 @@ mpl_held_t *mpl__agent_nursery (mpl_agent_t *self, unsigned slot, int n_workers,
 
 /* Opens a pool for main as `order` says; takes the MPL__FDS_MAX descriptors. */
 void mpl__agent_open_pool (mpl_agent_t *self, const mpl_control_t *order, int *fds);
+
+/* Sends a signal to every worker of every pool. */
+void mpl__agent_signal_workers (mpl_agent_t *self, int signal);
 
 /* One turn of the loop, with everything that is due. */
 void mpl__agent_turn (mpl_agent_t *self, uint64_t deadline);

@@ -334,6 +334,13 @@ void mpl__crew_terminate (mpl_crew_t *self)
         end_member (&self->members[i], MPL__END_TERMINATED);
 }
 
+void mpl__crew_signal (mpl_crew_t *self, int signal)
+{
+    for (unsigned i = 0; i < self->n; i++)
+        if (self->members[i].presence == RUNNING)
+            syscall (SYS_pidfd_send_signal, self->members[i].pidfd, signal, NULL, 0);
+}
+
 static uint64_t watch_member (mpl_crew_t *self, unsigned i, uint64_t now)
 {
     member_t *member = &self->members[i];

@@ -31,6 +31,9 @@ void mpl__crew_lost_nursery (mpl_crew_t *self, mpl_held_t *nursery);
 /* TERM now, KILL a second later. */
 void mpl__crew_terminate (mpl_crew_t *self);
 
+/* Sends a signal to each of its workers. */
+void mpl__crew_signal (mpl_crew_t *self, int signal);
+
 /* Does what is due at `now`; the next instant at which something is. */
 uint64_t mpl__crew_tick (mpl_crew_t *self, uint64_t now);
 

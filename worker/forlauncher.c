@@ -1,11 +1,9 @@
 #include "worker/forlauncher.h"
 #include "worker/agent.h"
-#include "worker/output.h"
-#include "base/sweep.h"
-#include "worker/variables.h"
+#include "worker/ranks.h"
 #include "base/clock.h"
-#include "base/cpus.h"
 #include "base/fd.h"
+#include "base/sweep.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,123 +14,126 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OWN_VARIABLES 8
-#define DRAIN_LIMIT_NS ((uint64_t) MPL__NS_PER_S)       /* for what a killed rank's children still print */
+/* While processes are being started, the loop is turned after so many: what they print and how they end is not left waiting. */
+#define STARTS_A_TURN 16
 
-typedef struct {
-    mpl_held_t *held;                   /* NULL: it has ended */
-    mpl_stream_t *out, *err;
-} rank_t;
+/* How long the pipes' end is waited for when all processes of ours are gone: somebody else may hold them. */
+#define READ_LIMIT_NS ((uint64_t) MPL__NS_PER_S)
+
+/* What the launcher is to hear of a rank. Kept until it was said, since a launcher that is stopped reads nothing. */
+typedef struct news {
+    mpl_control_t *message;
+    struct news *next;
+} news_t;
 
 typedef struct {
     mpl_agent_t agent;                  /* first, so that it can be found from it */
     const mpl_forlauncher_t *spec;
+    mpl_order_t order;
     mpl_source_t *link;
-    mpl_sink_t *out, *err;
-    rank_t *ranks;
-    int n_running;
-    rank_t spare;                       /* the nursery beside rank 0, which is main */
-    int null;
+    mpl_ranks_t *ranks;
+    news_t *news, **news_end;           /* one for each start and each end at most */
+    uint64_t output_due;
     int is_ending;                      /* the launcher wants the ranks ended */
     int is_over;                        /* the launcher is gone, or the job cannot go on */
+    int is_hurried;                     /* its user has no more patience */
 } launch_t;
 
-/* ---- starting ------------------------------------------------------------------------------------------------------------------ */
+/* ---- telling the launcher ------------------------------------------------------------------------------------------------------ */
 
-static mpl_stream_t *open_stream (mpl_sink_t *sink, int *write_end)
+static void tell_news (launch_t *self)
 {
-    int pair[2];
-
-    if (pipe2 (pair, O_CLOEXEC) < 0)
-        return NULL;
-    mpl_stream_t *stream = mpl__stream_new (sink, pair[0]);
-    if (stream)
-        *write_end = pair[1];
-    else
-        mpl__fd_close (&pair[1]);
-    return stream;
-}
-
-static void close_streams (rank_t *rank)
-{
-    mpl__stream_destroy (&rank->out);
-    mpl__stream_destroy (&rank->err);
-}
-
-static mpl_control_t welcome_of (const launch_t *self, mpl_role_t role, int rank)
-{
-    return (mpl_control_t) { .type = MPL__C_WELCOME, .role = role, .rank = (uint64_t) rank, .size = (uint64_t) self->spec->n,
-                             .local_rank = (uint64_t) rank, .local_size = (uint64_t) self->spec->n };
-}
-
-/* Starts the program once more, as that rank or beside it. */
-static mpl_held_t *start (launch_t *self, rank_t *place, mpl_role_t role, int rank, int number, mpl_err_t *err)
-{
-    char texts[OWN_VARIABLES][48];
-    const char *set[OWN_VARIABLES + MPL__THREAD_VARIABLES + 1];
-    int n = self->spec->n, ends[2] = { -1, -1 };
-    mpl_control_t welcome = welcome_of (self, role, number);
-    memcpy (welcome.text, self->agent.folder, sizeof self->agent.folder);
-
-    snprintf (texts[0], sizeof *texts, "MPL_RANK=%d", number);
-    snprintf (texts[1], sizeof *texts, "MPL_SIZE=%d", n);
-    snprintf (texts[2], sizeof *texts, "MPL_LOCAL_RANK=%d", number);
-    snprintf (texts[3], sizeof *texts, "MPL_LOCAL_SIZE=%d", n);
-    snprintf (texts[4], sizeof *texts, "MPL_NODE=0");
-    snprintf (texts[5], sizeof *texts, "MPL_NODES=1");
-    snprintf (texts[6], sizeof *texts, "MPL_JOB=%d", (int) getppid ());
-    for (int i = 0; i < 7; i++)
-        set[i] = texts[i];
-    mpl__threads_environment (mpl__cpus_usable (), n, set + 7);
-    if (!(place->out = open_stream (self->out, &ends[0])) || !(place->err = open_stream (self->err, &ends[1]))) {
-        mpl__err (err, errno, "no pipes for the output of rank %d: %s; more descriptors must be allowed (ulimit -n)", number,
-                  strerror (errno));
-        mpl__fd_close_all (ends, 2);
-        close_streams (place);
-        return NULL;
+    while (self->news) {
+        news_t *news = self->news;
+        if (mpl__control_send (self->spec->link, news->message, NULL, 0) < 0 && errno == EAGAIN)
+            break;                      /* any other error: nobody is there to hear it, and the loop will see that */
+        self->news = news->next;
+        free (news->message);
+        free (news);
     }
-    mpl_start_t order = { .path = self->spec->argv[0], .argv = self->spec->argv, .set = set,
-                          .fds = { rank == 0 ? -1 : self->null, ends[0], ends[1] } };
-    place->held = mpl__held_start (&self->agent, &order, role, rank, err);
-    mpl__fd_close_all (ends, 2);
-    if (place->held)
-        mpl__held_welcome (place->held, &welcome);
-    else
-        close_streams (place);
-    return place->held;
+    if (!self->news)
+        self->news_end = &self->news;
+    if (self->link)
+        mpl__loop_want (self->agent.loop, self->link, self->news ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
-/* Rank 0 is main and no nursery; one more copy of the program serves for its slot. */
-static mpl_held_t *start_spare (mpl_agent_t *agent, int n_workers, mpl_err_t *err)
+static void add_news (launch_t *self, const mpl_control_t *message)
+{
+    news_t *news = malloc (sizeof *news);
+    mpl_control_t *copy = malloc (sizeof *copy);
+
+    if (!news || !copy) {               /* what the launcher cannot be told it must find out by our end */
+        free (news);
+        free (copy);
+        self->is_over = 1;
+        return;
+    }
+    memcpy (copy, message, sizeof *copy);
+    *news = (news_t) { .message = copy };
+    *self->news_end = news;
+    self->news_end = &news->next;
+}
+
+static void add_started (launch_t *self, const mpl_rank_t *rank, const mpl_err_t *err)
+{
+    mpl_control_t message = { .type = MPL__C_STARTED, .rank = (uint64_t) rank->rank, .pid = (uint64_t) rank->pid,
+                              .status = (uint64_t) err->code };
+
+    snprintf (message.text, sizeof message.text, "%.*s", (int) sizeof message.text - 1, err->text);
+    add_news (self, &message);
+}
+
+static uint64_t microseconds (const struct timeval *span)
+{
+    return (uint64_t) span->tv_sec * 1000000u + (uint64_t) span->tv_usec;
+}
+
+static void rank_ended (mpl_agent_t *agent, mpl_held_t *held, int status, const struct rusage *usage)
 {
     launch_t *self = (launch_t *) agent;
+    const mpl_rank_t *rank = mpl__ranks_ended (self->ranks, held);
 
-    (void) n_workers;
-    if (self->spare.out)
-        close_streams (&self->spare);           /* of one that was lost */
-    return start (self, &self->spare, MPL__ROLE_NURSERY, -1, 0, err);
+    if (!rank)
+        return;
+    mpl_control_t message = { .type = MPL__C_ENDED, .rank = (uint64_t) rank->rank, .pid = (uint64_t) rank->pid,
+                              .status = (uint64_t) status, .end = (uint64_t) held->has_greeted,
+                              .peak_bytes = (uint64_t) usage->ru_maxrss * 1024, .wall_ns = mpl__clock_ns () - held->started_at,
+                              .cpu_ns = (microseconds (&usage->ru_utime) + microseconds (&usage->ru_stime)) * 1000 };
+    add_news (self, &message);
+    tell_news (self);
 }
 
-static void tell_started (launch_t *self, int rank, const mpl_err_t *err)
-{
-    mpl_control_t message = { .type = MPL__C_STARTED, .rank = (uint64_t) rank, .status = (uint64_t) err->code };
+/* ---- starting -------------------------------------------------------------------------------------------------------------------- */
 
-    if (self->ranks[rank].held)
-        message.pid = (uint64_t) self->ranks[rank].held->pid;
-    snprintf (message.text, sizeof message.text, "%.*s", (int) sizeof message.text - 1, err->text);
-    mpl__control_send (self->spec->link, &message, NULL, 0);
+static mpl_held_t *start_spare (mpl_agent_t *agent, int n_workers, mpl_err_t *err)
+{
+    (void) n_workers;
+    return mpl__ranks_start_spare (((launch_t *) agent)->ranks, err);
+}
+
+static void turn (launch_t *self, uint64_t deadline)
+{
+    mpl__agent_turn (&self->agent, self->output_due < deadline ? self->output_due : deadline);
+    self->output_due = mpl__ranks_tick (self->ranks, mpl__clock_ns ());
 }
 
 static void start_ranks (launch_t *self)
 {
-    for (int rank = 0; rank < self->spec->n && !self->is_over; rank++) {
+    mpl_rank_t *rank;
+
+    for (int n = 1; !self->is_ending && !self->is_over; n++) {
         mpl_err_t err = { 0 };
-        if (start (self, &self->ranks[rank], rank ? MPL__ROLE_NURSERY : MPL__ROLE_MAIN, rank, rank, &err))
-            self->n_running++;
-        else
-            self->is_over = 1;
-        tell_started (self, rank, &err);
+        int rc = mpl__ranks_start_next (self->ranks, &rank, &err);
+        if (!rank)
+            break;
+        add_started (self, rank, &err);
+        if (rc < 0)
+            self->is_ending = 1;
+        else if (n % STARTS_A_TURN == 0)
+            turn (self, 0);
     }
+    mpl__ranks_all_started (self->ranks);
+    tell_news (self);
 }
 
 /* ---- while it runs --------------------------------------------------------------------------------------------------------------- */
@@ -143,12 +144,16 @@ static void kill_all (launch_t *self, int signal)
         mpl__held_kill (held, signal);
 }
 
-/* Held processes answer to main, not to the terminal: a signal is main's to handle. */
+/* Held processes answer to main, not to the terminal: a signal is main's to handle. But who is to stop computing stops everywhere. */
 static void pass_on (launch_t *self, int signal)
 {
+    int is_for_all = signal == SIGTSTP || signal == SIGCONT;
+
     for (mpl_held_t *held = self->agent.held; held; held = held->next)
-        if (!(held->role == MPL__ROLE_NURSERY && held->has_greeted))
+        if (is_for_all || !(held->role == MPL__ROLE_NURSERY && held->has_greeted))
             mpl__held_kill (held, signal);
+    if (is_for_all)
+        mpl__agent_signal_workers (&self->agent, signal);
 }
 
 static void heard_launcher (void *arg, uint32_t events)
@@ -157,102 +162,115 @@ static void heard_launcher (void *arg, uint32_t events)
     mpl_control_t message;
     int fds[MPL__FDS_MAX];
 
-    (void) events;
+    if (events & EPOLLOUT)
+        tell_news (self);
     int rc = mpl__control_recv (self->spec->link, &message, fds);
     if (rc < 0 && errno == EAGAIN)
         return;
     mpl__fd_close_all (fds, MPL__FDS_MAX);
-    if (rc == 1 && message.type == MPL__C_SIGNAL && message.status == SIGKILL)
+    if (rc == 1 && message.type == MPL__C_SIGNAL && message.status == SIGKILL) {
+        self->is_hurried = 1;
         kill_all (self, SIGKILL);
-    else if (rc == 1 && message.type == MPL__C_SIGNAL)
+    } else if (rc == 1 && message.type == MPL__C_SIGNAL) {
         pass_on (self, (int) message.status);
-    else if (rc == 1 && message.type == MPL__C_TERMINATE)
+    } else if (rc == 1 && message.type == MPL__C_TERMINATE) {
         self->is_ending = 1;
-    else
+    } else {
         self->is_over = 1;
+        mpl__loop_remove (self->agent.loop, &self->link);
+    }
 }
 
-static void rank_ended (mpl_agent_t *agent, mpl_held_t *held, int status, const struct rusage *usage)
+static int is_output_lost (launch_t *self)
 {
-    launch_t *self = (launch_t *) agent;
-    rank_t *rank = held->rank >= 0 ? &self->ranks[held->rank] : &self->spare;
+    const char *where;
 
-    rank->held = NULL;
-    if (held->rank < 0)
-        return;
-    mpl_control_t message = { .type = MPL__C_ENDED, .rank = (uint64_t) held->rank, .status = (uint64_t) status,
-                              .end = (uint64_t) held->has_greeted, .peak_bytes = (uint64_t) usage->ru_maxrss * 1024 };
-    mpl__stream_drain (rank->out);
-    mpl__stream_drain (rank->err);
-    mpl__control_send (self->spec->link, &message, NULL, 0);
-    self->n_running--;
+    return mpl__ranks_output_error (self->ranks, &where) != 0;
 }
 
-static int is_drained (const launch_t *self)
+static void tell_output_lost (launch_t *self)
 {
-    return mpl__sink_is_empty (self->out) && mpl__sink_is_empty (self->err);
+    mpl_control_t message = { .type = MPL__C_BROKEN };
+    const char *where;
+    int error = mpl__ranks_output_error (self->ranks, &where);
+
+    self->is_ending = 1;
+    if (error != EPIPE)                 /* a reader that has gone away is nothing to tell of */
+        snprintf (message.text, sizeof message.text, "%.*s: %s", 900, where, strerror (error));
+    add_news (self, &message);
+    tell_news (self);
 }
 
-/* TERM to all, a second later KILL, then whatever escaped; and all of it is printed. */
-static void end_launch (launch_t *self)
+/* ---- the end --------------------------------------------------------------------------------------------------------------------- */
+
+/* TERM to all, a second later KILL, then whatever escaped. */
+static void end_ranks (launch_t *self)
 {
     uint64_t kill_at = mpl__clock_ns () + MPL__GRACE_NS;
 
-    kill_all (self, SIGTERM);
-    kill_all (self, SIGCONT);
-    while (self->agent.held && mpl__clock_ns () < kill_at)
-        mpl__agent_turn (&self->agent, kill_at);
+    if (self->agent.held) {
+        kill_all (self, SIGTERM);
+        pass_on (self, SIGCONT);
+    }
+    while (self->agent.held && !self->is_hurried && mpl__clock_ns () < kill_at)
+        turn (self, kill_at);
     kill_all (self, SIGKILL);
     mpl__sweep_all (mpl__clock_ns () + MPL__GRACE_NS);
 }
 
+/* Who reads our output decides how long this takes, as for any program; but nobody who is gone is waited for, nor is a pipe that somebody
+ * holds open who is none of ours. */
 static void print_rest (launch_t *self)
 {
-    uint64_t deadline = mpl__clock_ns () + DRAIN_LIMIT_NS;
+    uint64_t idle_since = mpl__clock_ns ();
 
-    for (int i = 0; i <= self->spec->n; i++) {
-        rank_t *rank = i < self->spec->n ? &self->ranks[i] : &self->spare;
-        if (rank->out)
-            mpl__stream_drain (rank->out);
-        if (rank->err)
-            mpl__stream_drain (rank->err);
-        close_streams (rank);
+    while (!mpl__ranks_is_read (self->ranks) || !mpl__ranks_is_written (self->ranks)) {
+        uint64_t now = mpl__clock_ns ();
+        if (!mpl__ranks_is_written (self->ranks) && !self->is_over && !self->is_hurried)
+            idle_since = now;
+        if (now - idle_since >= READ_LIMIT_NS || is_output_lost (self))
+            break;
+        turn (self, idle_since + READ_LIMIT_NS);
     }
-    /* Who reads our output decides how long this takes, as for any program; but nobody who is gone is waited for. */
-    while (!is_drained (self) && (!self->is_over || mpl__clock_ns () < deadline))
-        mpl__loop_turn (self->agent.loop, self->is_over ? deadline : MPL__NEVER);
+    mpl__ranks_finish_output (self->ranks);
+    while (!mpl__ranks_is_written (self->ranks) && !self->is_over && !self->is_hurried && !is_output_lost (self))
+        turn (self, MPL__NEVER);
 }
 
-static void tell_broken (launch_t *self)
+/* What was not told yet: the launcher may be stopped, and goes on one day or ends. */
+static void tell_rest (launch_t *self)
 {
-    mpl_control_t message = { .type = MPL__C_BROKEN };
-    int error = mpl__sink_error (self->out);
-
-    self->is_over = 1;
-    if (error != EPIPE)
-        snprintf (message.text, sizeof message.text, "%s", strerror (error));
-    mpl__control_send (self->spec->link, &message, NULL, 0);
+    while (self->news && !self->is_over)
+        turn (self, MPL__NEVER);
+    while (self->news) {
+        news_t *news = self->news;
+        self->news = news->next;
+        free (news->message);
+        free (news);
+    }
 }
 
 static int begin (launch_t *self, mpl_err_t *err)
 {
     const mpl_forlauncher_t *spec = self->spec;
 
+    self->news_end = &self->news;
+    self->output_due = MPL__NEVER;
     fcntl (spec->link, F_SETFD, FD_CLOEXEC);
     fcntl (spec->link, F_SETFL, O_NONBLOCK);
+    if (mpl__order_read (spec->order, &self->order) < 0)
+        return mpl__err (err, errno, "the launcher's order cannot be read: %s", strerror (errno));
+    close (spec->order);
     if (mpl__agent_init (&self->agent, err) < 0)
         return -1;
     self->agent.start_nursery = start_spare;
     self->agent.on_exit = rank_ended;
     mpl__folder_name (self->agent.folder);
-    self->null = open ("/dev/null", O_RDONLY | O_CLOEXEC);
-    self->ranks = calloc ((size_t) spec->n, sizeof *self->ranks);
-    self->out = mpl__sink_new (self->agent.loop, 1);
-    self->err = mpl__sink_new (self->agent.loop, 2);
     self->link = mpl__loop_add (self->agent.loop, spec->link, EPOLLIN, heard_launcher, self);
-    if (self->null < 0 || !self->ranks || !self->out || !self->err || !self->link)
+    if (!self->link)
         return mpl__err (err, errno, "an agent cannot begin: %s", strerror (errno));
-    return 0;
+    self->ranks = mpl__ranks_new (&self->agent, &self->order, err);
+    return self->ranks ? 0 : -1;
 }
 
 int mpl__forlauncher (const mpl_forlauncher_t *spec)
@@ -265,17 +283,16 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
         return 125;
     }
     start_ranks (&self);
-    while (self.n_running && !self.is_ending && !self.is_over && !mpl__sink_error (self.out))
-        mpl__agent_turn (&self.agent, MPL__NEVER);
-    if (mpl__sink_error (self.out))
-        tell_broken (&self);
-    end_launch (&self);
+    while (mpl__ranks_running (self.ranks) && !self.is_ending && !self.is_over && !is_output_lost (&self))
+        turn (&self, MPL__NEVER);
+    if (is_output_lost (&self))
+        tell_output_lost (&self);
+    end_ranks (&self);
     print_rest (&self);
+    tell_rest (&self);
     mpl__loop_remove (self.agent.loop, &self.link);
-    mpl__sink_destroy (&self.out);
-    mpl__sink_destroy (&self.err);
+    mpl__ranks_destroy (&self.ranks);
     mpl__agent_end (&self.agent);
-    mpl__fd_close (&self.null);
-    free (self.ranks);
+    mpl__order_clear (&self.order);
     return 0;
 }

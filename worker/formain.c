@@ -39,17 +39,21 @@ static int check_program (const mpl_formain_t *spec, mpl_err_t *err)
 static mpl_held_t *start_nursery (mpl_agent_t *agent, int n_workers, mpl_err_t *err)
 {
     formain_t *self = (formain_t *) agent;
-    const char *set[MPL__THREAD_VARIABLES + 2];
+    char *set[] = { (char *) MPL__BIND_NOW, NULL };
     mpl_control_t welcome = { .type = MPL__C_WELCOME, .role = MPL__ROLE_NURSERY, .size = 1, .local_size = 1 };
+    mpl_variables_t variables;
 
     if (check_program (self->spec, err) < 0)
         return NULL;
-    int n = 0;
-    if (!getenv ("LD_BIND_NOW"))
-        set[n++] = MPL__BIND_NOW;
-    mpl__threads_environment (mpl__cpus_usable (), n_workers, set + n);
-    mpl_start_t start = { .path = self->spec->path, .argv = self->spec->argv, .set = set, .fds = { self->null, -1, -1 } };
+    if (mpl__variables_make (&variables, 1, getenv ("LD_BIND_NOW") ? NULL : set, MPL__KEEP_COPY, NULL,
+                             mpl__cores_each (mpl__cpus_usable (), n_workers)) < 0) {
+        mpl__err (err, ENOMEM, "no memory for the environment of a nursery");
+        return NULL;
+    }
+    mpl_start_t start = { .path = self->spec->path, .argv = self->spec->argv, .vars = variables.vars, .wdir_fd = AT_FDCWD,
+                          .fds = { self->null, -1, -1 } };
     mpl_held_t *nursery = mpl__held_start (agent, &start, MPL__ROLE_NURSERY, -1, err);
+    mpl__variables_free (&variables);
     if (nursery)
         mpl__held_welcome (nursery, &welcome);
     return nursery;

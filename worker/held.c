@@ -1,5 +1,6 @@
 #include "worker/held.h"
 #include "worker/agent.h"
+#include "base/clock.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -12,59 +13,31 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Whether the variable of entry "NAME=value" is among `set`. */
-static int is_set (const char *entry, const char *const *set)
+/* Its number in the process that is started: always the same, so that it stays below any limit on descriptors. */
+#define SOCK_THERE 3
+#define MPL_FD "MPL_FD=3"
+
+static int set_attributes (posix_spawnattr_t *attr, const sigset_t *defaults)
 {
-    size_t len = strcspn (entry, "=") + 1;
+    sigset_t none;
 
-    for (; *set; set++)
-        if (!strncmp (*set, entry, len))
-            return 1;
-    return 0;
-}
-
-/* The agent's environment with `set` and MPL_FD in front. The array is the caller's, its strings are not. */
-static char **make_environment (const char *const *set, char *mpl_fd)
-{
-    size_t n = 2, kept = 0;
-
-    for (size_t i = 0; set[i]; i++)
-        n++;
-    for (size_t i = 0; environ[i]; i++)
-        n++;
-    char **env = malloc (n * sizeof *env);
-    if (!env)
-        return NULL;
-    env[kept++] = mpl_fd;
-    for (size_t i = 0; set[i]; i++)
-        env[kept++] = (char *) set[i];
-    for (size_t i = 0; environ[i]; i++)
-        if (strncmp (environ[i], "MPL_FD=", 7) && !is_set (environ[i], set))
-            env[kept++] = environ[i];
-    env[kept] = NULL;
-    return env;
-}
-
-static int set_attributes (posix_spawnattr_t *attr)
-{
-    sigset_t all, none;
-
-    sigfillset (&all);
     sigemptyset (&none);
     int rc = posix_spawnattr_setflags (attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     rc = rc ? rc : posix_spawnattr_setpgroup (attr, 0);
-    rc = rc ? rc : posix_spawnattr_setsigdefault (attr, &all);
+    rc = rc ? rc : posix_spawnattr_setsigdefault (attr, defaults);
     return rc ? rc : posix_spawnattr_setsigmask (attr, &none);
 }
 
 static int set_descriptors (posix_spawn_file_actions_t *actions, const mpl_start_t *start, int sock)
 {
-    int rc = posix_spawn_file_actions_adddup2 (actions, sock, sock);        /* onto itself: it survives exec */
+    int rc = 0;
 
+    if (start->wdir_fd >= 0)
+        rc = posix_spawn_file_actions_addfchdir_np (actions, start->wdir_fd);
     for (int i = 0; i < 3 && !rc; i++)
         if (start->fds[i] >= 0)
             rc = posix_spawn_file_actions_adddup2 (actions, start->fds[i], i);
-    return rc;
+    return rc ? rc : posix_spawn_file_actions_adddup2 (actions, sock, SOCK_THERE);
 }
 
 /* 0, or an errno value. */
@@ -72,24 +45,40 @@ static int spawn (mpl_held_t *self, const mpl_start_t *start, int sock)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
-    char mpl_fd[32];
-
-    snprintf (mpl_fd, sizeof mpl_fd, "MPL_FD=%d", sock);
-    char **env = make_environment (start->set, mpl_fd);
-    if (!env)
-        return ENOMEM;
     int rc = posix_spawn_file_actions_init (&actions);
-    if (!rc) {
-        if (!(rc = posix_spawnattr_init (&attr))) {
-            rc = set_attributes (&attr);
-            rc = rc ? rc : set_descriptors (&actions, start, sock);
-            rc = rc ? rc : posix_spawnp (&self->pid, start->path, &actions, &attr, start->argv, env);
-            posix_spawnattr_destroy (&attr);
-        }
-        posix_spawn_file_actions_destroy (&actions);
+
+    if (rc)
+        return rc;
+    start->vars[0] = (char *) MPL_FD;
+    if (!(rc = posix_spawnattr_init (&attr))) {
+        rc = set_attributes (&attr, &self->agent->defaults);
+        rc = rc ? rc : set_descriptors (&actions, start, sock);
+        mpl__files_lower (&self->agent->files);
+        rc = rc ? rc : posix_spawn (&self->pid, start->path, &actions, &attr, start->argv, start->vars);
+        mpl__files_raise (&self->agent->files);
+        posix_spawnattr_destroy (&attr);
     }
-    free (env);
+    posix_spawn_file_actions_destroy (&actions);
     return rc;
+}
+
+/* What would be right, by errno; the file itself was found before. */
+static const char *advice (int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "; it has vanished, or the interpreter in its first line has";
+    case ENOEXEC:
+        return "; it is neither a program for this machine nor a script whose first line names an interpreter";
+    case E2BIG:
+        return "; its arguments and environment together are longer than the system allows";
+    case EAGAIN:
+        return "; more processes must be allowed (ulimit -u), or fewer asked for";
+    case EMFILE:
+        return "; more descriptors must be allowed (ulimit -n), or fewer processes asked for";
+    default:
+        return "";
+    }
 }
 
 mpl_held_t *mpl__held_start (mpl_agent_t *agent, const mpl_start_t *start, mpl_role_t role, int rank, mpl_err_t *err)
@@ -108,13 +97,14 @@ mpl_held_t *mpl__held_start (mpl_agent_t *agent, const mpl_start_t *start, mpl_r
     mpl__fd_close (&pair[1]);
     if (errno)
         goto fail;
+    self->started_at = mpl__clock_ns ();
     if (!(self->source = mpl__loop_add (agent->loop, self->sock, EPOLLIN, mpl__agent_heard, self)))
         goto fail;
     self->next = agent->held;
     agent->held = self;
     return self;
 fail:
-    mpl__err (err, errno, "cannot start %s: %s", start->path, strerror (errno));
+    mpl__err (err, errno, "cannot start %s: %s%s", start->argv[0], strerror (errno), advice (errno));
     if (self && self->pid)
         kill (-self->pid, SIGKILL);
     mpl__held_destroy (&self);

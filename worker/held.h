@@ -20,21 +20,22 @@ typedef struct mpl_held {
     mpl_role_t role;
     int rank;                   /* -1: a nursery beside the ranks */
     int has_greeted;            /* it is inside mpl_init */
+    uint64_t started_at;
     int n_asked;                /* SPAWNs it has not answered */
     struct mpl_held *next;
 } mpl_held_t;
 
-/* What is started: descriptors 0 to 2 of the new process (-1: the agent's own), its program and arguments, and variables
- * to set beside the agent's environment ("NAME=value", NULL at the end). All borrowed. */
+/* What is started. All borrowed. */
 typedef struct {
-    const char *path;           /* with a slash, or to be found in PATH */
+    const char *path;           /* of its file; what is relative counts from the folder below */
     char *const *argv;
-    const char *const *set;
-    int fds[3];
+    char **vars;                /* its environment; the first place is free, for MPL_FD */
+    int wdir_fd;                /* the folder it runs in; AT_FDCWD: the agent's own */
+    int fds[3];                 /* descriptors 0 to 2; -1: the agent's own */
 } mpl_start_t;
 
-/* Starts it in a process group of its own, with default signals and MPL_FD. NULL with errno and *err: ENOENT, EACCES (the
- * program cannot be run), EAGAIN, EMFILE, ENOMEM. */
+/* Starts it in a process group of its own, with MPL_FD, and with the signals and limits that the agent was started with. NULL with errno
+ * and *err: ENOENT, EACCES, ENOEXEC (the program cannot be run), E2BIG, EAGAIN, EMFILE, ENOMEM. */
 mpl_held_t *mpl__held_start (mpl_agent_t *agent, const mpl_start_t *start, mpl_role_t role, int rank, mpl_err_t *err);
 
 /* Tells it its part. */

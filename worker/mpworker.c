@@ -18,7 +18,7 @@
 
 static const char usage[] =
     "usage: mpworker --for-main FD --pidfd FD --file DEVICE:INODE [--workers N] [--folder PATH] [--apart] PATH ARGV0 [ARGS...]\n"
-    "       mpworker --for-launcher FD --ranks N PROGRAM [ARGS...]\n"
+    "       mpworker --for-launcher FD --order FD\n"
     "\n"
     "mpworker starts, watches and ends worker processes on one host. It is started by programs that use\n"
     "libmplaunch and by mplaunch, not by hand. See mpworker(1) and mplaunch(1).\n";
@@ -72,13 +72,14 @@ static int parse (int argc, char **argv, options_t *options)
 {
     static const struct option names[] = {
         { "for-main", required_argument, NULL, 'm' }, { "pidfd", required_argument, NULL, 'p' },
-        { "for-launcher", required_argument, NULL, 'l' }, { "ranks", required_argument, NULL, 'n' },
-        { "folder", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' }, { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
+        { "for-launcher", required_argument, NULL, 'l' }, { "order", required_argument, NULL, 'o' },
+        { "folder", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' },
+        { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
         { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 }
     };
     int has_file = 0;
 
-    options->formain.link = options->formain.main_pidfd = options->forlauncher.link = -1;
+    options->formain.link = options->formain.main_pidfd = options->forlauncher.link = options->forlauncher.order = -1;
     for (int c; (c = getopt_long (argc, argv, "+", names, NULL)) != -1;)
         switch (c) {
         case 'm': options->formain.link = parse_fd (optarg); break;
@@ -86,16 +87,15 @@ static int parse (int argc, char **argv, options_t *options)
         case 'f': has_file = parse_file (optarg, &options->formain) == 0; break;
         case 'w': options->formain.n_workers = parse_fd (optarg); break;
         case 'l': options->forlauncher.link = parse_fd (optarg); break;
-        case 'n': options->forlauncher.n = parse_fd (optarg); break;
+        case 'o': options->forlauncher.order = parse_fd (optarg); break;
         case 'd': options->formain.folder = optarg; break;
         case 'a': options->is_apart = 1; break;
         case 'h': fputs (usage, stdout); return 0;
         case 'V': puts ("mpworker " VERSION); return 0;
         default: return 2;
         }
-    options->forlauncher.argv = argv + optind;
     if (options->forlauncher.link >= 0)
-        return options->forlauncher.n > 0 && optind < argc ? -1 : bad ("--ranks and a program are needed");
+        return options->forlauncher.order >= 0 ? -1 : bad ("--order is needed");
     if (options->formain.link < 0 || !has_file)
         return bad ("--for-main and --file, or --for-launcher, are needed");
     if (argc - optind < 2)
@@ -106,17 +106,26 @@ static int parse (int argc, char **argv, options_t *options)
 }
 
 /* The program's other descriptors are not ours to hold open: somebody may wait for their end. */
-static int keep_own_descriptors (options_t *options)
+static int keep_own_descriptors (int *first, int *second)
 {
-    mpl_formain_t *spec = &options->formain;
-    int fds[2] = { options->forlauncher.link >= 0 ? options->forlauncher.link : spec->link, spec->main_pidfd };
-    size_t n = spec->main_pidfd >= 0 ? 2 : 1;
+    int fds[2] = { *first, *second };
 
-    if (mpl__fd_keep_only (fds, n, 3) < 0)
+    if (mpl__fd_keep_only (fds, *second >= 0 ? 2 : 1, 3) < 0)
         return -1;
-    spec->link = options->forlauncher.link = fds[0];
-    spec->main_pidfd = n == 2 ? fds[1] : -1;
+    *first = fds[0];
+    if (*second >= 0)
+        *second = fds[1];
     return 0;
+}
+
+static int serve_launcher (mpl_forlauncher_t *spec)
+{
+    return keep_own_descriptors (&spec->link, &spec->order) < 0 ? 125 : mpl__forlauncher (spec);
+}
+
+static int serve_main (mpl_formain_t *spec)
+{
+    return keep_own_descriptors (&spec->link, &spec->main_pidfd) < 0 ? 125 : mpl__formain (spec);
 }
 
 /* Main reaps this process at once, and the agent is nobody's child that main would wait for. */
@@ -147,13 +156,10 @@ int main (int argc, char **argv)
 {
     options_t options = { .is_apart = 0 };
     int rc = parse (argc, argv, &options);
-    int is_for_launcher = options.forlauncher.link >= 0;
 
     if (rc >= 0)
         return rc;
-    if (!is_for_launcher && !options.is_apart)
-        return start_apart (argc, argv);
-    if (keep_own_descriptors (&options) < 0)
-        return 125;
-    return is_for_launcher ? mpl__forlauncher (&options.forlauncher) : mpl__formain (&options.formain);
+    if (options.forlauncher.link >= 0)
+        return serve_launcher (&options.forlauncher);
+    return options.is_apart ? serve_main (&options.formain) : start_apart (argc, argv);
 }

@@ -1,4 +1,5 @@
 #include "worker/output.h"
+#include "base/clock.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -9,15 +10,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define READ_BYTES ((size_t) 64 << 10)
+#define READ_BYTES ((size_t) 64 << 10)              /* what a pipe holds */
+#define TAGGED_BYTES ((size_t) 256 << 10)           /* lines with their tags, on the way to the sink */
 
 struct mpl_stream {
     mpl_sink_t *sink;
-    int fd;
-    mpl_source_t *source;               /* NULL at its end, and while the sink is full */
-    int is_ended;
-    char *bytes;                        /* read, and not a whole line yet */
-    size_t len, room;
+    int fd;                             /* -1 at its end */
+    mpl_source_t *source;               /* NULL at its end, and while the sink is full or another's */
+    char *tag;
+    size_t tag_len;
+    mpl_show_t show;
+    int copy;
+    int is_midline;                     /* the beginning of the line it is in was shown */
+    char *kept;                         /* that beginning, while it was not */
+    size_t n_kept, room;
+    uint64_t kept_at;                   /* when the last of it came */
     mpl_stream_t *next;
 };
 
@@ -27,9 +34,49 @@ struct mpl_sink {
     mpl_source_t *source;               /* NULL: fd is a file, which is always ready */
     char *bytes;                        /* waiting to be written, from `head` on */
     size_t head, len, room;
-    int error, is_paused;
-    mpl_stream_t *streams;
+    int error, copy_error, is_full;
+    mpl_stream_t *holder;               /* in the middle of a long line */
+    uint64_t held_at;                   /* when it wrote last */
+    mpl_stream_t *streams, *prompting;  /* the one that is MPL__SHOW_SOON; there is one terminal */
+    char *scratch;                      /* MPL__LINE_BYTES + READ_BYTES: what is being read */
+    char *tagged;                       /* TAGGED_BYTES; NULL until a stream has a tag */
 };
+
+/* ---- who may be read --------------------------------------------------------------------------------------------------------- */
+
+static void can_read (void *arg, uint32_t events);
+
+static void listen_to (mpl_stream_t *self)
+{
+    int may_read = self->fd >= 0 && !self->sink->is_full && (!self->sink->holder || self->sink->holder == self);
+
+    if (!may_read)                      /* removed, since a hangup would be reported all the same */
+        mpl__loop_remove (self->sink->loop, &self->source);
+    else if (!self->source)
+        self->source = mpl__loop_add (self->sink->loop, self->fd, EPOLLIN, can_read, self);
+}
+
+static void listen_to_all (mpl_sink_t *self)
+{
+    for (mpl_stream_t *stream = self->streams; stream; stream = stream->next)
+        listen_to (stream);
+}
+
+static void set_full (mpl_sink_t *self, int is_full)
+{
+    if (self->is_full == is_full)
+        return;
+    self->is_full = is_full;
+    listen_to_all (self);
+}
+
+static void set_holder (mpl_sink_t *self, mpl_stream_t *holder)
+{
+    if (self->holder == holder)
+        return;
+    self->holder = holder;
+    listen_to_all (self);
+}
 
 /* ---- writing ----------------------------------------------------------------------------------------------------------------- */
 
@@ -44,20 +91,6 @@ static int open_own (int fd)
         return -1;
     snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
     return open (path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-}
-
-static void can_read (void *arg, uint32_t events);
-
-static void pause_streams (mpl_sink_t *self, int is_paused)
-{
-    if (self->is_paused == is_paused)
-        return;
-    self->is_paused = is_paused;
-    for (mpl_stream_t *stream = self->streams; stream; stream = stream->next)
-        if (is_paused)                  /* removed, since a hangup would be reported all the same */
-            mpl__loop_remove (self->loop, &stream->source);
-        else if (!stream->is_ended)
-            stream->source = mpl__loop_add (self->loop, stream->fd, EPOLLIN, can_read, stream);
 }
 
 /* How many bytes were written now; a full pipe takes none. */
@@ -89,7 +122,7 @@ static void can_write (void *arg, uint32_t events)
     self->head += done;
     self->len -= done;
     if (self->len < MPL__SINK_BYTES / 2)
-        pause_streams (self, 0);
+        set_full (self, 0);
     if (!self->len) {
         self->head = 0;
         if (self->source)
@@ -119,7 +152,7 @@ static void keep (mpl_sink_t *self, const char *bytes, size_t len)
     if (self->source)
         mpl__loop_want (self->loop, self->source, EPOLLOUT);
     if (self->len >= MPL__SINK_BYTES)
-        pause_streams (self, 1);
+        set_full (self, 1);
 }
 
 static void put (mpl_sink_t *self, const char *bytes, size_t len)
@@ -134,8 +167,10 @@ mpl_sink_t *mpl__sink_new (mpl_loop_t *loop, int fd)
 {
     mpl_sink_t *self = calloc (1, sizeof *self);
 
-    if (!self)
+    if (!self || !(self->scratch = malloc (MPL__LINE_BYTES + READ_BYTES))) {
+        free (self);
         return NULL;
+    }
     self->loop = loop;
     self->fd = open_own (fd);
     self->is_own_fd = self->fd >= 0;
@@ -147,6 +182,7 @@ mpl_sink_t *mpl__sink_new (mpl_loop_t *loop, int fd)
 }
 
 int mpl__sink_error (const mpl_sink_t *self) { return self->error; }
+int mpl__sink_copy_error (const mpl_sink_t *self) { return self->copy_error; }
 int mpl__sink_is_empty (const mpl_sink_t *self) { return self->len == 0 || self->error; }
 
 void mpl__sink_destroy (mpl_sink_t **self_p)
@@ -159,47 +195,141 @@ void mpl__sink_destroy (mpl_sink_t **self_p)
     if (self->is_own_fd)
         mpl__fd_close (&self->fd);
     free (self->bytes);
+    free (self->scratch);
+    free (self->tagged);
     free (self);
     *self_p = NULL;
 }
 
+/* ---- passing on ---------------------------------------------------------------------------------------------------------------- */
+
+/* Passes bytes on with the tag before each line that begins in them. */
+static void put_tagged (mpl_stream_t *self, const char *bytes, size_t len)
+{
+    mpl_sink_t *sink = self->sink;
+    char *to = sink->tagged;
+    size_t n = 0;
+
+    while (len) {
+        const char *newline = memchr (bytes, '\n', len);
+        size_t line = newline ? (size_t) (newline - bytes) + 1 : len;
+        if (n + self->tag_len + line > TAGGED_BYTES) {
+            put (sink, to, n);
+            n = 0;
+        }
+        if (!self->is_midline) {
+            memcpy (to + n, self->tag, self->tag_len);
+            n += self->tag_len;
+        }
+        memcpy (to + n, bytes, line);
+        n += line;
+        self->is_midline = !newline;
+        bytes += line;
+        len -= line;
+    }
+    put (sink, to, n);
+}
+
+static void pass_on (mpl_stream_t *self, const char *bytes, size_t len)
+{
+    if (!len)
+        return;
+    if (self->tag) {
+        put_tagged (self, bytes, len);
+    } else {
+        put (self->sink, bytes, len);
+        self->is_midline = bytes[len - 1] != '\n';
+    }
+}
+
+static void keep_beginning (mpl_stream_t *self, const char *bytes, size_t len)
+{
+    if (len > self->room) {
+        char *grew = realloc (self->kept, len);
+        if (!grew) {                    /* then it is shown: better in two parts than not */
+            pass_on (self, bytes, len);
+            len = 0;
+        } else {
+            self->kept = grew;
+            self->room = len;
+        }
+    }
+    if (len)
+        memcpy (self->kept, bytes, len);
+    self->n_kept = len;
+    self->kept_at = mpl__clock_ns ();
+}
+
+/* Passes on the whole lines among len bytes, and the rest too if its line is too long to wait for. */
+static void pass_lines (mpl_stream_t *self, const char *bytes, size_t len)
+{
+    mpl_sink_t *sink = self->sink;
+    const char *newline = self->show == MPL__SHOW_NOW ? bytes + len - 1 : memrchr (bytes, '\n', len);
+    size_t whole = newline ? (size_t) (newline - bytes) + 1 : 0;
+
+    pass_on (self, bytes, whole);
+    if (len - whole >= MPL__LINE_BYTES || (len > whole && sink->holder == self && self->is_midline)) {
+        pass_on (self, bytes + whole, len - whole);
+        set_holder (sink, self);
+        whole = len;
+    }
+    if (sink->holder == self) {
+        sink->held_at = mpl__clock_ns ();
+        if (!self->is_midline)
+            set_holder (sink, NULL);
+    }
+    if (len > whole)
+        keep_beginning (self, bytes + whole, len - whole);
+    else
+        self->n_kept = 0;
+}
+
+/* What was kept of a line is all there will be. */
+static void pass_rest (mpl_stream_t *self)
+{
+    pass_on (self, self->kept, self->n_kept);
+    self->n_kept = 0;
+    if (self->tag && self->is_midline)
+        pass_on (self, "\n", 1);
+    if (self->sink->holder == self)
+        set_holder (self->sink, NULL);
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------------------------------- */
 
-/* Passes on all whole lines, and a line that is too long to wait for. */
-static void pass_lines (mpl_stream_t *self)
+static void copy_to_file (mpl_stream_t *self, const char *bytes, size_t len)
 {
-    const char *newline = self->len ? memrchr (self->bytes, '\n', self->len) : NULL;
-    size_t whole = newline ? (size_t) (newline - self->bytes) + 1 : 0;
-
-    if (!whole && self->len >= MPL__LINE_BYTES)
-        whole = self->len;
-    if (!whole)
+    if (self->copy < 0 || mpl__fd_write_all (self->copy, bytes, len) == 0)
         return;
-    put (self->sink, self->bytes, whole);
-    self->len -= whole;
-    memmove (self->bytes, self->bytes + whole, self->len);
+    self->sink->copy_error = errno;
+    mpl__fd_close (&self->copy);
+}
+
+static void end (mpl_stream_t *self)
+{
+    pass_rest (self);
+    mpl__loop_remove (self->sink->loop, &self->source);
+    mpl__fd_close (&self->fd);
+    mpl__fd_close (&self->copy);
+    free (self->kept);
+    self->kept = NULL;
+    self->room = 0;
 }
 
 /* 1: there was something; 0: nothing now, or never again. */
 static int read_some (mpl_stream_t *self)
 {
-    if (self->room - self->len < READ_BYTES) {
-        char *grew = realloc (self->bytes, self->len + READ_BYTES);
-        if (!grew)
-            return 0;
-        self->bytes = grew;
-        self->room = self->len + READ_BYTES;
-    }
-    ssize_t rc = read (self->fd, self->bytes + self->len, READ_BYTES);
+    char *to = self->sink->scratch;
+    ssize_t rc = read (self->fd, to + self->n_kept, READ_BYTES);
+
     if (rc > 0) {
-        self->len += (size_t) rc;
-        pass_lines (self);
+        copy_to_file (self, to + self->n_kept, (size_t) rc);
+        memcpy (to, self->kept ? self->kept : to, self->n_kept);
+        pass_lines (self, to, self->n_kept + (size_t) rc);
         return 1;
     }
-    if (rc == 0 || (errno != EAGAIN && errno != EINTR)) {
-        self->is_ended = 1;
-        mpl__loop_remove (self->sink->loop, &self->source);
-    }
+    if (rc == 0 || (errno != EAGAIN && errno != EINTR))
+        end (self);
     return 0;
 }
 
@@ -209,32 +339,52 @@ static void can_read (void *arg, uint32_t events)
     read_some (arg);
 }
 
-mpl_stream_t *mpl__stream_new (mpl_sink_t *sink, int fd)
+static int take_style (mpl_stream_t *self, const mpl_style_t *style)
 {
-    mpl_stream_t *self = calloc (1, sizeof *self);
-
-    if (self) {
-        *self = (mpl_stream_t) { .sink = sink, .fd = fd };
-        fcntl (fd, F_SETFL, O_NONBLOCK);
-        if (!sink->is_paused)
-            self->source = mpl__loop_add (sink->loop, fd, EPOLLIN, can_read, self);
-    }
-    if (!self || (!self->source && !sink->is_paused)) {
-        int saved = errno;
-        close (fd);
-        free (self);
-        errno = saved;
-        return NULL;
-    }
-    self->next = sink->streams;
-    sink->streams = self;
-    return self;
+    if (!style->tag)
+        return 0;
+    self->tag = strdup (style->tag);
+    self->tag_len = strlen (style->tag);
+    if (!self->sink->tagged)
+        self->sink->tagged = malloc (TAGGED_BYTES);
+    return self->tag && self->sink->tagged ? 0 : -1;
 }
 
-void mpl__stream_drain (mpl_stream_t *self)
+mpl_stream_t *mpl__stream_new (mpl_sink_t *sink, int fd, const mpl_style_t *style)
 {
-    while (!self->is_ended && !self->sink->error && read_some (self))
+    mpl_stream_t *self = calloc (1, sizeof *self);
+    int copy = style->copy;
+
+    if (!self) {
+        mpl__fd_close (&fd);
+        mpl__fd_close (&copy);
+        return NULL;
+    }
+    *self = (mpl_stream_t) { .sink = sink, .fd = fd, .show = style->show, .copy = style->copy, .next = sink->streams };
+    sink->streams = self;
+    if (style->show == MPL__SHOW_SOON)
+        sink->prompting = self;
+    fcntl (fd, F_SETFL, O_NONBLOCK);
+    if (take_style (self, style) == 0) {
+        listen_to (self);
+        if (self->source || sink->is_full || sink->holder)
+            return self;
+    }
+    mpl__stream_destroy (&self);
+    return NULL;
+}
+
+int mpl__stream_is_ended (const mpl_stream_t *self) { return !self || self->fd < 0; }
+
+void mpl__stream_finish (mpl_stream_t *self)
+{
+    /* A pipe's worth and no more: a writer that nobody could end may be faster than we are. */
+    int pipe_bytes = self->fd >= 0 ? fcntl (self->fd, F_GETPIPE_SZ) : 0;
+
+    for (size_t done = 0; self->fd >= 0 && done <= (size_t) pipe_bytes && read_some (self); done += READ_BYTES)
         ;
+    if (self->fd >= 0)
+        end (self);
 }
 
 void mpl__stream_destroy (mpl_stream_t **self_p)
@@ -243,16 +393,43 @@ void mpl__stream_destroy (mpl_stream_t **self_p)
 
     if (!self)
         return;
-    if (self->len)
-        put (self->sink, self->bytes, self->len);
-    mpl__loop_remove (self->sink->loop, &self->source);
+    int saved = errno;
+    end (self);
     for (mpl_stream_t **at = &self->sink->streams; *at; at = &(*at)->next)
         if (*at == self) {
             *at = self->next;
             break;
         }
-    mpl__fd_close (&self->fd);
-    free (self->bytes);
+    if (self->sink->prompting == self)
+        self->sink->prompting = NULL;
+    free (self->tag);
     free (self);
+    errno = saved;
     *self_p = NULL;
+}
+
+/* ---- time ---------------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t tick_prompt (mpl_stream_t *self, uint64_t now)
+{
+    if (!self || !self->n_kept)
+        return MPL__NEVER;
+    if (now < self->kept_at + MPL__PROMPT_NS)
+        return self->kept_at + MPL__PROMPT_NS;
+    pass_on (self, self->kept, self->n_kept);
+    self->n_kept = 0;
+    return MPL__NEVER;
+}
+
+uint64_t mpl__sink_tick (mpl_sink_t *self, uint64_t now)
+{
+    uint64_t due = tick_prompt (self->prompting, now);
+
+    if (self->holder && now >= self->held_at + MPL__HOLD_NS && !self->is_full)
+        set_holder (self, NULL);
+    if (self->holder) {
+        uint64_t at = (self->is_full ? now : self->held_at) + MPL__HOLD_NS;
+        due = at < due ? at : due;
+    }
+    return due;
 }

@@ -98,7 +98,7 @@ else
     skip "groff_finds_nothing" "no groff"
 fi
 
-"$launch" --help | grep -oE '(^|[ ,|[])--?[a-z]+' | grep -oE -- '--?[a-z]+' | sort -u | while read -r option; do
+"$launch" --help | grep -oE '(^|[ ,|[])--?[a-z]+(-[a-z]+)*' | grep -oE -- '--?[a-z]+(-[a-z]+)*' | sort -u | while read -r option; do
     grep -qE "Fl ${option#-}( |\$|,)" "$doc/man/mplaunch.1" || echo "$option"
 done | none "every_option_of_mplaunch_is_in_its_page"
 "$MPL_BUILD/mpworker" --help | grep -oE -- '--[a-z-]+' | sort -u | grep -vx -- --help | while read -r option; do

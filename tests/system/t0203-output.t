@@ -18,7 +18,7 @@ for r in 0 1 2 3; do
     check "those_of_rank_${r}_are_in_order" sort -c -k 2,2 <(grep "^$r " out)
 done
 
-run "$launch" -n 4 sh -c 'sh lines.sh 1>&2'
+run "$launch" --oversubscribe -n 4 sh -c 'sh lines.sh 1>&2'
 check "stderr_is_carried_line_by_line_too" diff -q <(sort right) <(sort err)
 check "and_stays_stderr" [ ! -s out ]
 

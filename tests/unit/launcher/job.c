@@ -20,7 +20,7 @@ static mpl_job_t job_of (int n)
 /* A rank of a program that never calls mpl_init. */
 static mpl_job_action_t ended (mpl_job_t *job, int status)
 {
-    return mpl__job_ended (job, status, 0, 0);
+    return mpl__job_ended (job, status, 0, 0, 0);
 }
 
 static void all_well_is_zero (void **state)
@@ -70,11 +70,11 @@ static void mains_end_is_the_jobs_end_well_or_ill (void **state)
     mpl_job_t job = job_of (3);
 
     (void) state;
-    assert_int_equal (MPL__JOB_TERMINATE, mpl__job_ended (&job, 0, 1, 0));
-    assert_int_equal (MPL__JOB_NOTHING, mpl__job_ended (&job, SIGTERM, 0, 1));
+    assert_int_equal (MPL__JOB_TERMINATE, mpl__job_ended (&job, 0, 1, 0, 0));
+    assert_int_equal (MPL__JOB_NOTHING, mpl__job_ended (&job, SIGTERM, 0, 1, 0));
     assert_int_equal (0, mpl__job_outcome (&job));
     job = job_of (3);
-    assert_int_equal (MPL__JOB_TERMINATE, mpl__job_ended (&job, EXIT (5), 1, 0));
+    assert_int_equal (MPL__JOB_TERMINATE, mpl__job_ended (&job, EXIT (5), 1, 0, 0));
     assert_int_equal (MPL__JOB_NOTHING, ended (&job, EXIT (6)));
     assert_int_equal (5, mpl__job_outcome (&job));
 }
@@ -84,9 +84,9 @@ static void a_held_ranks_death_is_the_pools_affair (void **state)
     mpl_job_t job = job_of (3);
 
     (void) state;
-    assert_int_equal (MPL__JOB_NOTHING, mpl__job_ended (&job, SIGSEGV, 0, 1));
-    assert_int_equal (MPL__JOB_NOTHING, mpl__job_ended (&job, EXIT (1), 0, 1));
-    assert_int_equal (MPL__JOB_TERMINATE, mpl__job_ended (&job, 0, 1, 0));
+    assert_int_equal (MPL__JOB_NOTHING, mpl__job_ended (&job, SIGSEGV, 0, 1, 0));
+    assert_int_equal (MPL__JOB_NOTHING, mpl__job_ended (&job, EXIT (1), 0, 1, 0));
+    assert_int_equal (MPL__JOB_TERMINATE, mpl__job_ended (&job, 0, 1, 0, 0));
     assert_int_equal (0, mpl__job_outcome (&job));
 }
 
@@ -111,9 +111,9 @@ static void the_first_interrupt_is_passed_on_the_second_kills (void **state)
     for (size_t first = 0; first < 2; first++)
         for (size_t second = 0; second < 2; second++) {
             mpl_job_t job = job_of (2);
-            assert_int_equal (MPL__JOB_PASS_ON, mpl__job_signal (&job, both[first]));
-            assert_int_equal (MPL__JOB_KILL, mpl__job_signal (&job, both[second]));
-            assert_int_equal (MPL__JOB_KILL, mpl__job_signal (&job, SIGINT));
+            assert_int_equal (MPL__JOB_PASS_ON, mpl__job_signal (&job, both[first], 0));
+            assert_int_equal (MPL__JOB_KILL, mpl__job_signal (&job, both[second], 0));
+            assert_int_equal (MPL__JOB_KILL, mpl__job_signal (&job, SIGINT, 0));
             assert_int_equal (MPL__JOB_NOTHING, ended (&job, SIGKILL));
             assert_int_equal (MPL__JOB_NOTHING, ended (&job, SIGKILL));
             assert_int_equal (128 + both[second], mpl__job_outcome (&job));
@@ -127,8 +127,8 @@ static void other_signals_are_passed_on_however_often (void **state)
 
     (void) state;
     for (size_t i = 0; i < 12; i++)
-        assert_int_equal (MPL__JOB_PASS_ON, mpl__job_signal (&job, others[i % 4]));
-    assert_int_equal (MPL__JOB_PASS_ON, mpl__job_signal (&job, SIGINT));
+        assert_int_equal (MPL__JOB_PASS_ON, mpl__job_signal (&job, others[i % 4], 0));
+    assert_int_equal (MPL__JOB_PASS_ON, mpl__job_signal (&job, SIGINT, 0));
     ended (&job, 0);
     assert_int_equal (0, mpl__job_outcome (&job));
 }
@@ -138,11 +138,11 @@ static void a_rank_that_handles_its_interrupt_says_the_code (void **state)
     mpl_job_t job = job_of (1);
 
     (void) state;
-    mpl__job_signal (&job, SIGINT);
+    mpl__job_signal (&job, SIGINT, 0);
     ended (&job, EXIT (7));
     assert_int_equal (7, mpl__job_outcome (&job));
     job = job_of (1);
-    mpl__job_signal (&job, SIGTERM);
+    mpl__job_signal (&job, SIGTERM, 0);
     ended (&job, SIGTERM);
     assert_int_equal (143, mpl__job_outcome (&job));
 }
@@ -152,20 +152,9 @@ static void ranks_that_had_to_be_ended_after_an_interrupt_say_its_code (void **s
     mpl_job_t job = job_of (2);
 
     (void) state;
-    mpl__job_signal (&job, SIGINT);
+    mpl__job_signal (&job, SIGINT, 0);
     ended (&job, 0);
     assert_int_equal (130, mpl__job_outcome (&job));    /* one still ran when its time was over */
-}
-
-static void hints_are_given_where_there_is_one (void **state)
-{
-    (void) state;
-    assert_string_equal ("", mpl__job_hint (0));
-    assert_string_equal ("", mpl__job_hint (EXIT (1)));
-    assert_string_equal ("", mpl__job_hint (SIGSEGV));
-    assert_true (*mpl__job_hint (SIGKILL));
-    assert_true (*mpl__job_hint (EXIT (126)));
-    assert_true (*mpl__job_hint (EXIT (127)));
 }
 
 int main (void)
@@ -182,7 +171,6 @@ int main (void)
         cmocka_unit_test (other_signals_are_passed_on_however_often),
         cmocka_unit_test (a_rank_that_handles_its_interrupt_says_the_code),
         cmocka_unit_test (ranks_that_had_to_be_ended_after_an_interrupt_say_its_code),
-        cmocka_unit_test (hints_are_given_where_there_is_one),
     };
 
     cmocka_set_message_output (CM_OUTPUT_TAP);

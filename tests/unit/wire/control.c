@@ -18,7 +18,8 @@
 static const mpl_control_t full = {
     .protocol = 0x01, .role = 0x02, .rank = 0x03, .size = 0x04, .local_rank = 0x05, .local_size = 0x06, .pool = 0x07,
     .workers = 0x08, .first_slot = 0x09, .timeout_ns = 0x0a, .memory = 0x0b, .slot = 0x0c, .incarnation = 0x0d, .mark = 0x0e,
-    .pid = 0x0f, .status = 0x10, .end = 0x11, .peak_bytes = 0x12, .text = "why",
+    .pid = 0x0f, .status = 0x10, .end = 0x11, .peak_bytes = 0x12, .wall_ns = 0x13,
+    .cpu_ns = 0x14, .text = "why",
 };
 
 /* What each type carries: its fields by the bytes above, a text or none, and how many descriptors it may bring.
@@ -39,7 +40,7 @@ static const struct {
     { MPL__C_BROKEN, 10, { 0 }, 1, 0 },
     { MPL__C_SIGNAL, 11, { 0x10 }, 0, 0 },
     { MPL__C_STARTED, 12, { 0x03, 0x0f, 0x10 }, 1, 0 },
-    { MPL__C_ENDED, 13, { 0x03, 0x0f, 0x10, 0x11, 0x12 }, 0, 0 },
+    { MPL__C_ENDED, 13, { 0x03, 0x0f, 0x10, 0x11, 0x12, 0x13, 0x14 }, 0, 0 },
 };
 
 #define N_GOLDEN (sizeof golden / sizeof *golden)

@@ -37,7 +37,7 @@ static void add_streams (fixture_t *self)
         int pair[2];
         assert_int_equal (0, pipe2 (pair, O_CLOEXEC));
         self->ranks[i] = pair[1];
-        self->streams[i] = mpl__stream_new (self->sink, pair[0]);
+        self->streams[i] = mpl__stream_new (self->sink, pair[0], &(mpl_style_t) { .copy = -1 });
         assert_non_null (self->streams[i]);
     }
 }
@@ -127,18 +127,15 @@ static void a_last_line_without_its_newline_is_not_lost (void **state)
     end (&self);
 }
 
-static void draining_reads_what_is_there_and_does_not_wait (void **state)
+static void finishing_reads_what_is_there_though_a_writer_is_left (void **state)
 {
     fixture_t self = begin_file ();
 
     (void) state;
     print (&self, 0, "left\nbehind");
-    mpl__stream_drain (self.streams[0]);            /* though the rank's end is still open */
-    assert_printed (&self, "left\n");
-    mpl__fd_close (&self.ranks[0]);
-    mpl__stream_drain (self.streams[0]);
-    mpl__stream_drain (self.streams[0]);
-    mpl__stream_destroy (&self.streams[0]);
+    assert_false (mpl__stream_is_ended (self.streams[0]));
+    mpl__stream_finish (self.streams[0]);           /* though the rank's end is still open */
+    assert_true (mpl__stream_is_ended (self.streams[0]));
     assert_printed (&self, "left\nbehind");
     end (&self);
 }
@@ -260,7 +257,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (lines_of_different_ranks_never_mix),
         cmocka_unit_test (a_last_line_without_its_newline_is_not_lost),
-        cmocka_unit_test (draining_reads_what_is_there_and_does_not_wait),
+        cmocka_unit_test (finishing_reads_what_is_there_though_a_writer_is_left),
         cmocka_unit_test (a_line_too_long_to_wait_for_is_passed_on_in_parts),
         cmocka_unit_test (a_slow_reader_slows_the_ranks_and_loses_nothing),
         cmocka_unit_test (the_callers_descriptor_stays_blocking),

@@ -1,0 +1,241 @@
+#include "launcher/plan.h"
+#include "base/cpus.h"
+#include "conf/cluster.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HOST_NAME 256
+
+/* ---- hosts --------------------------------------------------------------------------------------------------------------------- */
+
+/* Names of this machine become one host, the first of them: it has one agent, and what its ranks print goes through one place. */
+static void merge_here (mpl_hosts_t *hosts)
+{
+    mpl_host_t *here = NULL;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < hosts->n; i++) {
+        mpl_host_t *host = &hosts->hosts[i];
+        if (here && mpl__host_is_here (host->name)) {
+            here->slots = here->slots && host->slots ? here->slots + host->slots : 0;
+            continue;
+        }
+        hosts->hosts[kept] = *host;
+        if (!here && mpl__host_is_here (host->name))
+            here = &hosts->hosts[kept];
+        kept++;
+    }
+    hosts->n = kept;
+}
+
+static int read_cluster (mpl_hosts_t *hosts, const char *path, mpl_err_t *err)
+{
+    mpl_cluster_t cluster;
+
+    if (mpl__cluster_read (&cluster, path, err) < 0)
+        return -1;
+    *hosts = cluster.hosts;             /* ours from now on */
+    cluster.hosts = (mpl_hosts_t) { .hosts = NULL };
+    mpl__cluster_free (&cluster);
+    return 0;
+}
+
+static int add_this_host (mpl_hosts_t *hosts, mpl_err_t *err)
+{
+    char name[HOST_NAME] = "localhost", list[HOST_NAME + 16];
+
+    gethostname (name, sizeof name - 1);
+    snprintf (list, sizeof list, "%s:%d", *name ? name : "localhost", mpl__cpus_usable ());
+    return mpl__hosts_add_list (hosts, list, err);
+}
+
+/* Every host that any program may run on: those of the launch, or those that the programs name. */
+static int read_hosts (mpl_plan_t *self, mpl_err_t *err)
+{
+    const mpl_options_t *options = self->options;
+    int rc = 0;
+
+    if (options->cluster)
+        rc = read_cluster (&self->hosts, options->cluster, err);
+    else if (options->hostfile)
+        rc = mpl__hosts_read_file (&self->hosts, options->hostfile, err);
+    else if (options->hosts)
+        rc = mpl__hosts_add_list (&self->hosts, options->hosts, err);
+    else
+        for (size_t i = 0; i < options->n_apps && !rc; i++)
+            if (options->apps[i].hosts)
+                rc = mpl__hosts_add_list (&self->hosts, options->apps[i].hosts, err);
+    if (!rc && !self->hosts.n)
+        rc = add_this_host (&self->hosts, err);
+    if (!rc)
+        merge_here (&self->hosts);
+    return rc;
+}
+
+static int count_slots (mpl_plan_t *self, mpl_err_t *err)
+{
+    self->slots = calloc (self->hosts.n, sizeof *self->slots);
+    self->n_on = calloc (self->hosts.n, sizeof *self->n_on);
+    if (!self->slots || !self->n_on)
+        return mpl__err (err, ENOMEM, "no memory for %zu hosts", self->hosts.n);
+    for (size_t i = 0; i < self->hosts.n; i++) {
+        const mpl_host_t *host = &self->hosts.hosts[i];
+        int is_here = mpl__host_is_here (host->name);
+        if (!is_here && !self->options->is_dry_run)
+            return mpl__err (err, EINVAL, "the host %s is not this machine; this version starts processes on this machine only", host->name);
+        self->slots[i] = host->slots ? host->slots : is_here ? mpl__cpus_usable () : 1;
+    }
+    return 0;
+}
+
+/* ---- placing ------------------------------------------------------------------------------------------------------------------- */
+
+/* Which of the launch's hosts a program's own -H names, and how many slots it gives them. */
+static int read_demand (const mpl_plan_t *self, const mpl_app_t *app, int *slots, mpl_err_t *err)
+{
+    mpl_hosts_t own = { .hosts = NULL };
+    int is_own = app->hosts != NULL;
+
+    if (is_own && mpl__hosts_add_list (&own, app->hosts, err) < 0)
+        return -1;
+    for (size_t i = 0; i < self->hosts.n; i++)
+        slots[i] = is_own ? 0 : self->options->per_node ? self->options->per_node : self->slots[i];
+    for (size_t i = 0; i < own.n; i++) {
+        int host = mpl__hosts_find (&self->hosts, own.hosts[i].name);
+        for (size_t k = 0; k < self->hosts.n && host < 0 && mpl__host_is_here (own.hosts[i].name); k++)
+            if (mpl__host_is_here (self->hosts.hosts[k].name))
+                host = (int) k;
+        if (host < 0) {
+            mpl__err (err, EINVAL, "-H names %s, which is not among the hosts of the launch", own.hosts[i].name);
+            mpl__hosts_free (&own);
+            return -1;
+        }
+        slots[host] += self->options->per_node ? self->options->per_node : own.hosts[i].slots ? own.hosts[i].slots : self->slots[host];
+    }
+    mpl__hosts_free (&own);
+    return 0;
+}
+
+static int place_all (mpl_plan_t *self, mpl_demand_t *demands, int *slots, mpl_err_t *err)
+{
+    const mpl_options_t *options = self->options;
+
+    for (size_t i = 0; i < options->n_apps; i++) {
+        int *own = slots + i * self->hosts.n;
+        demands[i] = (mpl_demand_t) { .n = (size_t) options->apps[i].n, .slots = own };
+        if (read_demand (self, &options->apps[i], own, err) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < self->hosts.n && options->per_node; i++)
+        self->slots[i] = options->per_node;
+    if (mpl__place (demands, options->n_apps, self->slots, self->hosts.n, options->map_by, &self->places, &self->n, &self->is_crowded) == 0) {
+        for (size_t i = 0; i < self->n; i++)
+            self->n_on[self->places[i].host]++;
+        if (options->standard_input < (int) self->n)
+            return 0;
+        return mpl__err (err, EINVAL, "--stdin names rank %d; there are ranks 0 to %zu", options->standard_input, self->n - 1);
+    }
+    return mpl__err (err, errno, errno == E2BIG ? "more than %d processes were asked for; that is the most one launch may have"
+                                                : "there is no place for the processes (%d are possible in all)", MPL__RANKS_MAX);
+}
+
+int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *err)
+{
+    *self = (mpl_plan_t) { .options = options };
+    snprintf (self->job, sizeof self->job, "%d", (int) getpid ());
+    if (read_hosts (self, err) < 0 || count_slots (self, err) < 0)
+        return -1;
+    mpl_demand_t *demands = calloc (options->n_apps, sizeof *demands);
+    int *slots = calloc (options->n_apps * self->hosts.n, sizeof *slots);
+    int rc = demands && slots ? place_all (self, demands, slots, err) : mpl__err (err, ENOMEM, "no memory for the plan");
+    free (demands);
+    free (slots);
+    return rc;
+}
+
+void mpl__plan_clear (mpl_plan_t *self)
+{
+    mpl__hosts_free (&self->hosts);
+    free (self->slots);
+    free (self->places);
+    free (self->n_on);
+    *self = (mpl_plan_t) { .options = NULL };
+}
+
+/* ---- the order ------------------------------------------------------------------------------------------------------------------- */
+
+mpl_deal_t mpl__plan_deal (const mpl_options_t *options)
+{
+    static const mpl_deal_t deals[] = { [MPL__MAP_SLOT] = MPL__DEAL_SLOT, [MPL__MAP_NODE] = MPL__DEAL_SLOT, [MPL__MAP_CORE] = MPL__DEAL_CORE,
+                                        [MPL__MAP_SOCKET] = MPL__DEAL_SOCKET };
+
+    return deals[options->map_by];
+}
+
+mpl_hold_t mpl__plan_hold (const mpl_options_t *options)
+{
+    static const mpl_hold_t holds[] = { [MPL__BIND_NONE] = MPL__HOLD_NONE, [MPL__BIND_CORE] = MPL__HOLD_CORE, [MPL__BIND_SOCKET] = MPL__HOLD_SOCKET };
+
+    return holds[options->bind_to];
+}
+
+static mpl_order_app_t order_of (const mpl_app_t *app)
+{
+    static const mpl_keep_t keeps[] = { [MPL__ENV_ALL] = MPL__KEEP_ALL, [MPL__ENV_LIST] = MPL__KEEP_LISTED, [MPL__ENV_NONE] = MPL__KEEP_NONE };
+
+    return (mpl_order_app_t) { .argv = app->argv.texts, .set = app->set.texts, .kept = app->kept.texts, .keep = keeps[app->keep],
+                               .wdir = (char *) app->wdir, .path = (char *) app->path };
+}
+
+static uint64_t flags_of (const mpl_plan_t *self)
+{
+    const mpl_options_t *options = self->options;
+
+    return (options->is_tagged && !options->is_each ? MPL__ORDER_TAG_RANK : 0) | (self->hosts.n > 1 ? MPL__ORDER_TAG_HOST : 0)
+           | (options->is_teed ? MPL__ORDER_TEE : 0) | (options->is_each ? MPL__ORDER_DIRECT : 0);
+}
+
+static void fill_order (const mpl_plan_t *self, size_t host, int standard_input, mpl_order_t *order)
+{
+    const mpl_options_t *options = self->options;
+
+    order->job = (char *) self->job;
+    order->host = self->hosts.hosts[host].name;
+    order->output = options->is_each ? NULL : (char *) options->output;
+    order->wdir = self->hosts.hosts[host].workdir;
+    order->set = self->hosts.hosts[host].env;
+    order->size = self->n;
+    order->node = host;
+    order->nodes = self->hosts.n;
+    order->standard_input = standard_input == MPL__STDIN_NONE ? MPL__NO_RANK : standard_input == MPL__STDIN_ALL ? MPL__ALL_RANKS : (uint64_t) standard_input;
+    order->deal = mpl__plan_deal (options);
+    order->hold = mpl__plan_hold (options);
+    order->flags = flags_of (self);
+    for (size_t i = 0; i < options->n_apps; i++)
+        order->apps[i] = order_of (&options->apps[i]);
+    order->n_apps = options->n_apps;
+    for (size_t i = 0; i < self->n; i++)
+        if (self->places[i].host == host)
+            order->ranks[order->n_ranks++] = (mpl_order_rank_t) { i, self->places[i].app };
+    order->sharers = options->is_each && options->each_jobs ? (uint64_t) options->each_jobs : order->n_ranks;
+}
+
+int mpl__plan_write_order (const mpl_plan_t *self, size_t host, int standard_input, int fd, mpl_err_t *err)
+{
+    mpl_order_t order = { .apps = calloc (self->options->n_apps, sizeof *order.apps), .ranks = calloc (self->n + 1, sizeof *order.ranks) };
+    int rc = -1;
+
+    if (order.apps && order.ranks) {
+        fill_order (self, host, standard_input, &order);
+        rc = mpl__order_write (fd, &order);
+    }
+    if (rc < 0)
+        mpl__err (err, errno, "the order for the agent on %s cannot be written: %s", self->hosts.hosts[host].name, strerror (errno));
+    free (order.apps);
+    free (order.ranks);
+    return rc;
+}
