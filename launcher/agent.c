@@ -1,8 +1,8 @@
 #include "launcher/agent.h"
+#include "launcher/beside.h"
 #include "base/fd.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -11,27 +11,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-int mpl__beside (const char *name, char **path, mpl_err_t *err)
-{
-    char self[PATH_MAX];
-    ssize_t len = readlink ("/proc/self/exe", self, sizeof self - 1);
-    char *slash = NULL;
-
-    if (len > 0) {
-        self[len] = '\0';
-        slash = strrchr (self, '/');
-    }
-    if (!slash)
-        return mpl__err (err, errno, "mplaunch cannot find out where it lies: %s", strerror (errno));
-    if (asprintf (path, "%.*s/%s", (int) (slash - self), self, name) < 0)
-        return mpl__err (err, ENOMEM, "no memory for a path");
-    if (access (*path, X_OK) == 0)
-        return 0;
-    mpl__err (err, errno, "%s, which belongs beside mplaunch, cannot be run there: %s", name, strerror (errno));
-    free (*path);
-    return -1;
-}
 
 /* 0, or an errno value. */
 static int spawn (mpl_host_agent_t *self, const char *path, int link, int order)

@@ -16,10 +16,6 @@ typedef struct {
     void *owner;                        /* and who that is */
 } mpl_host_agent_t;
 
-/* The full path of a program that is installed beside mplaunch, so that one is never used with another version's. *path is the caller's to
- * free. 0, or -1 with *err. */
-int mpl__beside (const char *name, char **path, mpl_err_t *err);
-
 /* Starts mpworker on this host, in a session of its own, so that the terminal's Ctrl-C comes to us alone, and gives it its order.
  * 0, or -1 with *err: ENOENT (mpworker is not found), EMFILE, EAGAIN. */
 int mpl__agent_start (mpl_host_agent_t *self, const mpl_plan_t *plan, size_t host, int standard_input, mpl_err_t *err);

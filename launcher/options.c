@@ -1,4 +1,6 @@
 #include "launcher/options.h"
+#include "launcher/each/options.h"
+#include "base/cpus.h"
 #include "launcher/help.h"
 #include "launcher/option.h"
 #include "launcher/reader.h"
@@ -186,11 +188,30 @@ static int read_each (mpl_reader_t *self, const mpl_each_option_t *option, mpl_w
     return MPL__GO_ON;
 }
 
-/* From the words for the only program, its argv is made: that of mpeach. */
-static void make_each (mpl_reader_t *self)
+/* What mpeach would refuse is refused before anything is started. */
+static int check_each (mpl_reader_t *self)
 {
+    mpl_texts_t *argv = &mpl__reader_app (self)->argv;
+    mpl_each_options_t parsed;
+    mpl_err_t err;
+
+    if (self->is_out_of_memory)
+        return NO_MEMORY;
+    if (mpl__each_options_parse (&parsed, (int) argv->n, argv->texts, mpl__cpus_usable (), &err) < 0)
+        return mpl__reader_refuse (self, "%s", err.text);
+    self->options->each_jobs = parsed.jobs;
+    return MPL__GO_ON;
+}
+
+/* From the words for the only program, its argv is made: that of mpeach. */
+static int make_each (mpl_reader_t *self)
+{
+    mpl_options_t *options = self->options;
     mpl_app_t *app = mpl__reader_app (self);
     mpl_texts_t command = app->argv;
+    const struct { const int *flag; const char *option; } said[] = {
+        { &options->is_quiet, "--quiet" }, { &options->is_verbose, "--verbose" }, { &options->is_dry_run, "--dry-run" },
+    };
 
     app->argv = (mpl_texts_t) { .n = 0 };
     mpl__reader_add (self, &app->argv, "mpeach");
@@ -198,13 +219,17 @@ static void make_each (mpl_reader_t *self)
         mpl__reader_add (self, &app->argv, "--jobs");
         mpl__reader_add (self, &app->argv, self->jobs);
     }
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        if (*said[i].flag)
+            mpl__reader_add (self, &app->argv, said[i].option);
+    options->is_verbose = options->is_dry_run = 0;      /* what is said of jobs, mpeach says, and what would be run */
     for (size_t i = 0; i < self->each.n; i++)
         mpl__reader_add (self, &app->argv, self->each.texts[i]);
     mpl__reader_add (self, &app->argv, "--");
     for (size_t i = 0; i < command.n; i++)
         mpl__reader_add (self, &app->argv, command.texts[i]);
-    self->options->each_jobs = self->jobs ? app->n : 0;
     app->n = 1;
+    return check_each (self);
 }
 
 /* ---- programs ------------------------------------------------------------------------------------------------------------------ */
@@ -426,10 +451,10 @@ static int read_all (mpl_reader_t *self)
 {
     self->options->is_each = has_each (&self->words);
     int rc = read_programs (self);
-    if (rc == MPL__GO_ON && self->options->is_each)
-        make_each (self);
     if (rc == MPL__GO_ON)
         rc = check_together (self);
+    if (rc == MPL__GO_ON && self->options->is_each)
+        rc = make_each (self);
     if (rc == MPL__GO_ON)
         settle_hosts (self->options);
     return self->is_out_of_memory ? NO_MEMORY : rc;

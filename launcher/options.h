@@ -46,7 +46,7 @@ typedef struct {
     int is_teed;                        /* --tee: --output, and the terminal too */
     int keeps_going, is_dry_run, has_progress, has_report, shows_map;
     int is_each;
-    int each_jobs;                      /* with --each and a plain number after -n or -j: that; else 0 */
+    int each_jobs;                      /* with --each: how many run at once */
     int is_verbose, is_quiet;
     mpl_store_t store;                  /* where what is not borrowed from argv lies */
 } mpl_options_t;

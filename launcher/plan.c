@@ -1,4 +1,5 @@
 #include "launcher/plan.h"
+#include "launcher/beside.h"
 #include "base/cpus.h"
 #include "conf/cluster.h"
 
@@ -147,6 +148,8 @@ int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *e
 {
     *self = (mpl_plan_t) { .options = options };
     snprintf (self->job, sizeof self->job, "%d", (int) getpid ());
+    if (options->is_each && mpl__beside_folder (&self->folder, err) < 0)
+        return -1;
     if (read_hosts (self, err) < 0 || count_slots (self, err) < 0)
         return -1;
     mpl_demand_t *demands = calloc (options->n_apps, sizeof *demands);
@@ -163,6 +166,7 @@ void mpl__plan_clear (mpl_plan_t *self)
     free (self->slots);
     free (self->places);
     free (self->n_on);
+    free (self->folder);
     *self = (mpl_plan_t) { .options = NULL };
 }
 
@@ -183,12 +187,12 @@ mpl_hold_t mpl__plan_hold (const mpl_options_t *options)
     return holds[options->bind_to];
 }
 
-static mpl_order_app_t order_of (const mpl_app_t *app)
+static mpl_order_app_t order_of (const mpl_plan_t *self, const mpl_app_t *app)
 {
     static const mpl_keep_t keeps[] = { [MPL__ENV_ALL] = MPL__KEEP_ALL, [MPL__ENV_LIST] = MPL__KEEP_LISTED, [MPL__ENV_NONE] = MPL__KEEP_NONE };
 
     return (mpl_order_app_t) { .argv = app->argv.texts, .set = app->set.texts, .kept = app->kept.texts, .keep = keeps[app->keep],
-                               .wdir = (char *) app->wdir, .path = (char *) app->path };
+                               .wdir = (char *) app->wdir, .path = self->folder ? self->folder : (char *) app->path };
 }
 
 static uint64_t flags_of (const mpl_plan_t *self)
@@ -216,12 +220,12 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     order->hold = mpl__plan_hold (options);
     order->flags = flags_of (self);
     for (size_t i = 0; i < options->n_apps; i++)
-        order->apps[i] = order_of (&options->apps[i]);
+        order->apps[i] = order_of (self, &options->apps[i]);
     order->n_apps = options->n_apps;
     for (size_t i = 0; i < self->n; i++)
         if (self->places[i].host == host)
             order->ranks[order->n_ranks++] = (mpl_order_rank_t) { i, self->places[i].app };
-    order->sharers = options->is_each && options->each_jobs ? (uint64_t) options->each_jobs : order->n_ranks;
+    order->sharers = options->is_each ? (uint64_t) options->each_jobs : order->n_ranks;
 }
 
 int mpl__plan_write_order (const mpl_plan_t *self, size_t host, int standard_input, int fd, mpl_err_t *err)

@@ -17,6 +17,7 @@ typedef struct {
     size_t n;
     size_t *n_on;                       /* ranks on each host */
     int is_crowded;                     /* more processes than slots */
+    char *folder;                       /* in which mpeach is, beside mplaunch; NULL: it is not needed */
     char job[32];
 } mpl_plan_t;
 

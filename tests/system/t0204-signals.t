@@ -91,6 +91,8 @@ check "nor_when_it_is_killed_as_it_starts" wait_until 2 none_marked
 
 for delay in 0.002 0.005 0.01 0.02; do
     start "$launch" -n 4 sleep 60
+    # Before that it is a program of the test's, which may ignore INT.
+    wait_until 5 eval '[[ $(readlink "/proc/$pid/exe") == */mplaunch ]]'
     sleep $delay
     kill -INT "$pid"
     check "INT_as_it_starts_ends_it_$delay" end_of "$pid" 6

@@ -1,0 +1,243 @@
+#include "launcher/each/template.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAFE "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%^"
+#define SHELL_SIGNS " \t\n|&;<>()$`\\\"'*?[]#~!"
+
+/* ---- text that grows --------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    char *bytes;
+    size_t len, room;
+    int is_short;                       /* of memory */
+} text_t;
+
+static void put (text_t *self, const char *bytes, size_t len)
+{
+    if (self->len + len > self->room) {
+        size_t room = (self->len + len) * 2 + 64;
+        char *grew = realloc (self->bytes, room);
+        if (!grew) {
+            self->is_short = 1;
+            return;
+        }
+        self->bytes = grew;
+        self->room = room;
+    }
+    memcpy (self->bytes + self->len, bytes, len);
+    self->len += len;
+}
+
+/* In single quotes, within which a shell changes nothing; a quote itself goes outside of them. */
+static void put_quoted (text_t *self, const char *bytes, size_t len)
+{
+    size_t safe = 0;
+
+    while (safe < len && strchr (SAFE, bytes[safe]))
+        safe++;
+    if (len && safe == len) {
+        put (self, bytes, len);
+        return;
+    }
+    put (self, "'", 1);
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i] == '\'')
+            put (self, "'\\''", 4);
+        else
+            put (self, bytes + i, 1);
+    put (self, "'", 1);
+}
+
+/* ---- places ------------------------------------------------------------------------------------------------------------------------ */
+
+typedef enum { WHOLE, NO_ENDING, NO_FOLDERS, FOLDER, NEITHER, NUMBER, SLOT } what_t;
+
+typedef struct {
+    what_t what;
+    size_t source;                      /* 0: all of them */
+} place_t;
+
+/* Reads a place at the beginning of text; its length, 0: there is none. */
+static size_t read_place (const mpl_template_t *self, const char *text, place_t *place)
+{
+    static const struct { const char *sign; what_t what; } kinds[] = {
+        { "/.}", NEITHER }, { "//}", FOLDER }, { "/}", NO_FOLDERS }, { ".}", NO_ENDING }, { "#}", NUMBER }, { "%}", SLOT }, { "}", WHOLE },
+    };
+    size_t len = strlen (self->replace), at = 1;
+
+    *place = (place_t) { WHOLE, 0 };
+    if (!strncmp (text, self->replace, len))
+        return len;
+    if (*text != '{')
+        return 0;
+    for (; text[at] >= '0' && text[at] <= '9' && at < 4; at++)
+        place->source = place->source * 10 + (size_t) (text[at] - '0');
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!strncmp (text + at, kinds[i].sign, strlen (kinds[i].sign))) {
+            place->what = kinds[i].what;
+            int is_bare = place->what == WHOLE && at == 1, has_no_source = place->what == NUMBER || place->what == SLOT;
+            if (is_bare || (has_no_source && at > 1))       /* "{}" where something else stands for the input */
+                return 0;
+            return at + strlen (kinds[i].sign);
+        }
+    return 0;
+}
+
+/* What of an input a place is about: a part of it, except for "." where there is no folder. */
+static const char *part_of (const char *input, what_t what, size_t *len)
+{
+    const char *slash = strrchr (input, '/'), *name = slash ? slash + 1 : input;
+    const char *dot = strrchr (name, '.');
+    size_t whole = strlen (input), to_dot = dot && dot > name ? (size_t) (dot - input) : whole;
+
+    switch (what) {
+    case NO_ENDING:
+        *len = to_dot;
+        return input;
+    case NO_FOLDERS:
+        *len = strlen (name);
+        return name;
+    case NEITHER:
+        *len = to_dot - (size_t) (name - input);
+        return name;
+    case FOLDER:
+        *len = slash ? slash == input ? 1 : (size_t) (slash - input) : 1;
+        return slash ? input : ".";
+    default:
+        *len = whole;
+        return input;
+    }
+}
+
+static void put_place (text_t *to, const place_t *place, const mpl_job_words_t *job, int is_quoted)
+{
+    char number[32];
+    size_t len, first = place->source ? place->source - 1 : 0, last = place->source ? place->source : job->n;
+
+    if (place->what == NUMBER || place->what == SLOT) {
+        put (to, number, (size_t) snprintf (number, sizeof number, "%lu", place->what == NUMBER ? job->number : job->slot));
+        return;
+    }
+    for (size_t i = first; i < last && i < job->n; i++) {
+        const char *part = part_of (job->inputs[i], place->what, &len);
+        if (i > first)
+            put (to, " ", 1);
+        if (is_quoted)
+            put_quoted (to, part, len);
+        else
+            put (to, part, len);
+    }
+}
+
+static void put_word (text_t *to, const mpl_template_t *self, const char *word, const mpl_job_words_t *job)
+{
+    place_t place;
+
+    while (*word) {
+        size_t len = read_place (self, word, &place);
+        if (len)
+            put_place (to, &place, job, self->needs_shell);
+        else
+            put (to, word, len = 1);
+        word += len;
+    }
+}
+
+static int names_input (const mpl_template_t *self, const char *word)
+{
+    place_t place;
+
+    for (size_t len; *word; word += len ? len : 1) {
+        len = read_place (self, word, &place);
+        if (len && place.what != NUMBER && place.what != SLOT)
+            return 1;
+    }
+    return 0;
+}
+
+/* ---- filling ----------------------------------------------------------------------------------------------------------------------- */
+
+void mpl__template_init (mpl_template_t *self, char *const *words, size_t n, const char *replace)
+{
+    *self = (mpl_template_t) { .words = words, .n = n, .replace = replace };
+    /* A command of several words was taken apart by the user's shell already: what it left is meant as it stands. */
+    self->needs_shell = n == 1 && words[0][strcspn (words[0], SHELL_SIGNS)] != '\0';
+    for (size_t i = 0; i < n; i++)
+        self->has_place |= names_input (self, words[i]);
+}
+
+/* All words with a NUL behind each; how many they are. */
+static size_t fill_words (const mpl_template_t *self, const mpl_job_words_t *job, text_t *to)
+{
+    size_t n = self->n;
+
+    if (self->needs_shell) {
+        put (to, "/bin/sh\0-c", sizeof "/bin/sh\0-c");
+        n += 2;
+    }
+    for (size_t i = 0; i < self->n; i++) {
+        put_word (to, self, self->words[i], job);
+        if (!self->needs_shell)
+            put (to, "", 1);
+    }
+    for (size_t i = 0; i < job->n && !self->has_place; i++) {
+        if (self->needs_shell) {
+            put (to, " ", 1);
+            put_quoted (to, job->inputs[i], strlen (job->inputs[i]));
+        } else {
+            put (to, job->inputs[i], strlen (job->inputs[i]) + 1);
+            n++;
+        }
+    }
+    if (self->needs_shell)
+        put (to, "", 1);
+    return n;
+}
+
+char **mpl__template_fill (const mpl_template_t *self, const mpl_job_words_t *job)
+{
+    text_t text = { .bytes = NULL };
+    size_t n = fill_words (self, job, &text);
+    char **words = text.is_short ? NULL : malloc ((n + 1) * sizeof *words + text.len);
+
+    if (words) {
+        char *at = (char *) (words + n + 1);
+        memcpy (at, text.bytes, text.len);
+        for (size_t i = 0; i < n; i++, at += strlen (at) + 1)
+            words[i] = at;
+        words[n] = NULL;
+    }
+    free (text.bytes);
+    if (!words)
+        errno = ENOMEM;
+    return words;
+}
+
+char *mpl__template_text (const mpl_template_t *self, const mpl_job_words_t *job)
+{
+    char **words = mpl__template_fill (self, job);
+    text_t text = { .bytes = NULL };
+
+    if (!words)
+        return NULL;
+    if (self->needs_shell) {
+        put (&text, words[2], strlen (words[2]));
+    } else {
+        for (size_t i = 0; words[i]; i++) {
+            put (&text, " ", i > 0);
+            put_quoted (&text, words[i], strlen (words[i]));
+        }
+    }
+    put (&text, "", 1);
+    free (words);
+    if (text.is_short) {
+        free (text.bytes);
+        errno = ENOMEM;
+        return NULL;
+    }
+    return text.bytes;
+}
