@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -564,6 +565,8 @@ static int begin (each_t *self, mpl_err_t *err)
     self->window = (size_t) options->jobs * (options->halt.when == MPL__HALT_NEVER ? 2 : 1);
     if (!(self->print = mpl__print_new (options->keeps_order)))
         return mpl__err (err, ENOMEM, "no memory for the jobs' output");
+    if (options->output && mkdir (options->output, 0777) < 0 && errno != EEXIST)
+        return mpl__err (err, errno, "the folder %s for the output cannot be made: %s", options->output, strerror (errno));
     if (options->joblog && !(self->joblog = mpl__joblog_open (options->joblog, options->resume, err)))
         return -1;
     if (open_pool (self, err) < 0 || open_inputs (self, err) < 0)

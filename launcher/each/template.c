@@ -147,15 +147,13 @@ static void put_word (text_t *to, const mpl_template_t *self, const char *word, 
     }
 }
 
-static int names_input (const mpl_template_t *self, const char *word)
+static int has_place (const mpl_template_t *self, const char *word)
 {
     place_t place;
 
-    for (size_t len; *word; word += len ? len : 1) {
-        len = read_place (self, word, &place);
-        if (len && place.what != NUMBER && place.what != SLOT)
+    for (; *word; word++)
+        if (read_place (self, word, &place))
             return 1;
-    }
     return 0;
 }
 
@@ -167,7 +165,7 @@ void mpl__template_init (mpl_template_t *self, char *const *words, size_t n, con
     /* A command of several words was taken apart by the user's shell already: what it left is meant as it stands. */
     self->needs_shell = n == 1 && words[0][strcspn (words[0], SHELL_SIGNS)] != '\0';
     for (size_t i = 0; i < n; i++)
-        self->has_place |= names_input (self, words[i]);
+        self->has_place |= has_place (self, words[i]);
 }
 
 /* All words with a NUL behind each; how many they are. */

@@ -13,7 +13,7 @@ typedef struct {
     size_t n;
     const char *replace;                /* what stands for {}; borrowed */
     int needs_shell;                    /* it is one word with blanks, pipes or the like */
-    int has_place;                      /* it names an input; else the inputs go behind it */
+    int has_place;                      /* it has any of these; else the inputs go behind it */
 } mpl_template_t;
 
 void mpl__template_init (mpl_template_t *self, char *const *words, size_t n, const char *replace);

@@ -1,5 +1,6 @@
 /* The command line of mplaunch: every option in each form it may have, with a right, a missing, a wrong and an absurd value. */
 #include "launcher/options.h"
+#include "base/cpus.h"
 #include "launcher/option.h"
 
 #include <setjmp.h>
@@ -657,7 +658,7 @@ static void each_makes_the_command_line_of_mpeach (void **state)
     (void) state;
     assert_read ("--each echo {} ::: a b");
     assert_true (options.is_each);
-    assert_int_equal (0, options.each_jobs);
+    assert_int_equal (mpl__cpus_usable (), options.each_jobs);
     assert_int_equal (1, options.n_apps);
     assert_int_equal (1, options.apps[0].n);
     assert_argv (0, "mpeach -- echo {} ::: a b");
@@ -682,17 +683,19 @@ static void options_of_jobs_stand_on_either_side_of_each (void **state)
     assert_read ("--progress --each --output d -l c -k");
     assert_argv (0, "mpeach --progress --output d --tag -- c -k");
     assert_true (!options.has_progress && !options.is_tagged && !options.output);
-    assert_read ("--each -v --report -x A=b -wdir /tmp --dry-run --resume-failed c");
-    assert_argv (0, "mpeach --resume-failed -- c");
+    assert_read ("--each -v --report -x A=b -wdir /tmp --dry-run --joblog f --resume-failed c");
+    assert_argv (0, "mpeach --verbose --dry-run --joblog f --resume-failed -- c");
     assert_set (0, "A=b");
-    assert_true (options.is_verbose && options.has_report && options.is_dry_run);
+    assert_true (options.has_report && !options.is_verbose && !options.is_dry_run);     /* mpeach says what is run, or would be */
+    assert_read ("-q --each c");
+    assert_argv (0, "mpeach --quiet -- c");
 }
 
 static void jobs_are_counted_in_every_form (void **state)
 {
     static const struct { const char *line, *jobs; int n; } rows[] = {
         { "-n 3", "3", 3 },   { "-j 3", "3", 3 },   { "-j3", "3", 3 },        { "--jobs 3", "3", 3 }, { "--jobs=3", "3", 3 }, { "-P 3", "3", 3 },
-        { "-j +0", "+0", 0 }, { "-j+1", "+1", 1 },  { "-j 50%", "50%", 0 },   { "-n 2 -j 5", "5", 5 }, { "-j 5 -n 2", "2", 2 }, { "-n 2 -j 50%", "50%", 0 },
+        { "-j +0", "+0", 0 }, { "-j+1", "+1", 0 },  { "-j 50%", "50%", 0 },   { "-n 2 -j 5", "5", 5 }, { "-j 5 -n 2", "2", 2 }, { "-n 2 -j 50%", "50%", 0 },
     };
     char line[64], argv[64];
 
@@ -702,8 +705,9 @@ static void jobs_are_counted_in_every_form (void **state)
         snprintf (argv, sizeof argv, "mpeach --jobs %s -- c", rows[i].jobs);
         assert_read (line);
         assert_argv (0, argv);
-        if (*rows[i].jobs != '+')
+        if (rows[i].n)
             assert_int_equal (rows[i].n, options.each_jobs);
+        assert_true (options.each_jobs >= 1);
     }
     assert_refused ("--each -n x c", "'x'");
 }
