@@ -26,6 +26,19 @@ void mpl__fd_close_all (int *fds, size_t n)
         mpl__fd_close (&fds[i]);
 }
 
+int mpl__fd_fill_standard (void)
+{
+    int fd;
+
+    /* A new descriptor is the lowest that is free. */
+    while ((fd = open ("/dev/null", O_RDWR)) >= 0 && fd <= 2)
+        ;
+    if (fd < 0)
+        return -1;
+    close (fd);
+    return 0;
+}
+
 int mpl__fd_inherit (int fd, int inherit)
 {
     return fcntl (fd, F_SETFD, inherit ? 0 : FD_CLOEXEC);

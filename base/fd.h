@@ -13,6 +13,10 @@ void mpl__fd_close (int *fd);
 /* Closes n of them. */
 void mpl__fd_close_all (int *fds, size_t n);
 
+/* Opens /dev/null as whichever of standard input, output and error are closed, so that no descriptor of ours takes their
+ * place and is written to. 0, or -1 with errno. */
+int mpl__fd_fill_standard (void);
+
 /* Makes fd survive exec, or not. 0, or -1 with errno. */
 int mpl__fd_inherit (int fd, int inherit);
 

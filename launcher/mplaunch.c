@@ -3,10 +3,12 @@
 #include "launcher/map.h"
 #include "launcher/options.h"
 #include "launcher/plan.h"
+#include "base/fd.h"
 
 #include <stdio.h>
 
 #define USAGE 2
+#define LAUNCH_FAILED 125
 
 static int fail (const mpl_err_t *err)
 {
@@ -44,8 +46,10 @@ int main (int argc, char **argv)
     mpl_options_t options;
     mpl_plan_t plan;
     mpl_err_t err;
-    int rc = mpl__options_parse (argc, argv, &options);
 
+    if (mpl__fd_fill_standard () < 0)
+        return LAUNCH_FAILED;
+    int rc = mpl__options_parse (argc, argv, &options);
     if (rc >= 0)
         return rc;
     rc = mpl__plan_make (&plan, &options, &err) < 0 ? fail (&err) : run (&plan);

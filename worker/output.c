@@ -260,11 +260,17 @@ static void keep_beginning (mpl_stream_t *self, const char *bytes, size_t len)
     self->kept_at = mpl__clock_ns ();
 }
 
+static int is_alone (const mpl_stream_t *self)
+{
+    return self->sink->streams == self && !self->next;
+}
+
 /* Passes on the whole lines among len bytes, and the rest too if its line is too long to wait for. */
 static void pass_lines (mpl_stream_t *self, const char *bytes, size_t len)
 {
     mpl_sink_t *sink = self->sink;
-    const char *newline = self->show == MPL__SHOW_NOW ? bytes + len - 1 : memrchr (bytes, '\n', len);
+    int is_shown_now = self->show == MPL__SHOW_NOW && is_alone (self);
+    const char *newline = is_shown_now ? bytes + len - 1 : memrchr (bytes, '\n', len);
     size_t whole = newline ? (size_t) (newline - bytes) + 1 : 0;
 
     pass_on (self, bytes, whole);

@@ -25,7 +25,7 @@ typedef struct mpl_stream mpl_stream_t;     /* where they come from: one stream 
 typedef enum {
     MPL__SHOW_LINES,            /* with the rest of its line */
     MPL__SHOW_SOON,             /* when nothing has followed for a moment */
-    MPL__SHOW_NOW               /* at once: nobody else writes there */
+    MPL__SHOW_NOW               /* at once, for as long as it is the sink's only stream */
 } mpl_show_t;
 
 /* What becomes of a stream's lines. tag: goes before each line, and a last line without an end gets one; NULL: none. copy: a file that gets

@@ -591,10 +591,11 @@ static int code (const each_t *self)
 
 int mpl__each (const mpl_each_options_t *options)
 {
-    each_t self = { .options = options };
+    static each_t self;                 /* threads that outlast us know it */
     mpl_err_t err;
     int rc = BROKEN;
 
+    self.options = options;
     if (begin (&self, &err) < 0) {
         fprintf (stderr, "mplaunch: %s\n", err.text);
     } else {
@@ -609,6 +610,7 @@ int mpl__each (const mpl_each_options_t *options)
         next = job->next;
         free_job (job);
     }
+    mpl__feeder_end (&self.feeder);
     mpl__print_destroy (&self.print);
     mpl__joblog_close (&self.joblog);
     return rc;

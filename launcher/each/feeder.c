@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 struct mpl_feeder {
+    pthread_t thread;
     mpl_inputs_t *inputs;               /* the thread's */
     mpl_bell_t *bell;
     pthread_cond_t room;
@@ -41,11 +42,9 @@ static void *feed (void *arg)
     return NULL;
 }
 
-/* The thread is never joined: it may be blocked in a read that never ends, and the process ends without it. So the feeder is not freed either. */
 mpl_feeder_t *mpl__feeder_new (mpl_inputs_t **inputs, mpl_bell_t *bell)
 {
     mpl_feeder_t *self = calloc (1, sizeof *self);
-    pthread_t thread;
 
     if (!self)
         return NULL;
@@ -53,12 +52,11 @@ mpl_feeder_t *mpl__feeder_new (mpl_inputs_t **inputs, mpl_bell_t *bell)
     self->bell = bell;
     self->total = mpl__inputs_total (*inputs);
     pthread_cond_init (&self->room, NULL);
-    errno = pthread_create (&thread, NULL, feed, self);
+    errno = pthread_create (&self->thread, NULL, feed, self);
     if (errno) {
         free (self);
         return NULL;
     }
-    pthread_detach (thread);
     *inputs = NULL;
     return self;
 }
@@ -76,3 +74,28 @@ mpl_feed_t mpl__feeder_take (mpl_feeder_t *self, char ***inputs)
 
 size_t mpl__feeder_total (const mpl_feeder_t *self) { return self->total; }
 const mpl_err_t *mpl__feeder_error (const mpl_feeder_t *self) { return &self->err; }
+
+void mpl__feeder_end (mpl_feeder_t **self_p)
+{
+    static mpl_feeder_t *reading;       /* one that is left to the end of the process */
+    mpl_feeder_t *self = *self_p;
+
+    if (!self)
+        return;
+    *self_p = NULL;
+    pthread_mutex_lock (&self->bell->lock);
+    int is_over = self->is_over;
+    pthread_mutex_unlock (&self->bell->lock);
+    if (!is_over) {
+        pthread_detach (self->thread);
+        reading = self;
+        (void) reading;
+        return;
+    }
+    pthread_join (self->thread, NULL);
+    for (char **inputs; mpl__feeder_take (self, &inputs) == MPL__FEED_INPUT;)
+        free (inputs);
+    mpl__inputs_destroy (&self->inputs);
+    pthread_cond_destroy (&self->room);
+    free (self);
+}

@@ -29,4 +29,7 @@ mpl_feed_t mpl__feeder_take (mpl_feeder_t *self, char ***inputs);
 size_t mpl__feeder_total (const mpl_feeder_t *self);
 const mpl_err_t *mpl__feeder_error (const mpl_feeder_t *self);
 
+/* Without the lock, at the end of the program: frees it, unless it is still reading, for a read may never end. */
+void mpl__feeder_end (mpl_feeder_t **self);
+
 #endif

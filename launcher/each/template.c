@@ -18,6 +18,8 @@ typedef struct {
 
 static void put (text_t *self, const char *bytes, size_t len)
 {
+    if (!len)
+        return;
     if (self->len + len > self->room) {
         size_t room = (self->len + len) * 2 + 64;
         char *grew = realloc (self->bytes, room);

@@ -6,7 +6,6 @@
 at_terminal () { python3 "$MPL_SRC/tests/system/terminal.py" "$@"; }
 none_marked_as () { [ -z "$(marked_as "$1")" ]; }
 export launch
-export -f marked marked_as
 
 cat > ask.sh <<'END'
 [ "$MPL_RANK" = 0 ] || { while [ ! -e answered ]; do sleep 0.05; done; exit; }
@@ -15,15 +14,14 @@ read -r x
 echo "hello $x"
 echo > answered
 END
-printf 'echo up\nexec sleep 60\n' > up.sh
+printf 'echo $$ > pid.$MPL_RANK\necho up\nexec sleep 60\n' > up.sh
 printf 'cat\necho end\n' > cat.sh
 printf 'test -t 0 && echo yes\n' > tty.sh
 printf 'seq 20000 | sed s/^/x/\n' > many.sh
 cat > stopped.sh <<'END'
 for i in $(seq 400); do
     n=0
-    # They may not have come to be sleep yet.
-    for p in $(marked_as sleep) $(marked_as sh); do grep -q '^State:.T' "/proc/$p/status" && n=$((n + 1)); done
+    for p in $(cat pid.*); do grep -q '^State:.T' "/proc/$p/status" && n=$((n + 1)); done
     [ "$n" = 2 ] && echo all stopped && break
     sleep 0.05
 done
