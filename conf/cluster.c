@@ -28,7 +28,8 @@ typedef struct {
     const mpl_node_t *hosts;
 } file_t;
 
-/* ---- single values --------------------------------------------------------------------------------------------------------- */
+/* ---- single values
+ * --------------------------------------------------------------------------------------------------------- */
 
 static int read_slots (mpl_reading_t *self, const mpl_rule_t *rule, const mpl_node_t *value, void *field)
 {
@@ -100,7 +101,8 @@ static int read_ports (mpl_reading_t *self, const mpl_rule_t *rule, const mpl_no
     return 0;
 }
 
-/* ---- what only shows when all is read -------------------------------------------------------------------------------------- */
+/* ---- what only shows when all is read
+ * -------------------------------------------------------------------------------------- */
 
 /* Rows of transport_rules that are spoken of. */
 enum { INTERFACE, PORTS, HEARTBEAT, SELF_END_AFTER, LOST_AFTER };
@@ -123,10 +125,11 @@ static int check_transport (mpl_reading_t *self, const mpl_node_t *map, const mp
         place = place_of_pair (values, SELF_END_AFTER, LOST_AFTER);
     else
         return 0;
-    return mpl__err_at (self->err, place, EINVAL,
-                        "heartbeat is %gs, self_end_after %gs and lost_after %gs; each is longer than the one before, "
-                        "and without a word they are 2s, 10s and 15s",
-                        transport->heartbeat, transport->self_end_after, transport->lost_after);
+    return mpl__err_at (
+        self->err, place, EINVAL,
+        "heartbeat is %gs, self_end_after %gs and lost_after %gs; each is longer than the one before, "
+        "and without a word they are 2s, 10s and 15s",
+        transport->heartbeat, transport->self_end_after, transport->lost_after);
 }
 
 static int check_host (mpl_reading_t *self, const mpl_node_t *map, const mpl_node_t *const values[], void *base)
@@ -137,7 +140,8 @@ static int check_host (mpl_reading_t *self, const mpl_node_t *map, const mpl_nod
     return 0;
 }
 
-/* ---- the schema ------------------------------------------------------------------------------------------------------------ */
+/* ---- the schema
+ * ------------------------------------------------------------------------------------------------------------ */
 
 #define NAME_RIGHT "a host's name, or a range as in node[01-08]"
 #define SLOTS_RIGHT "a whole number from 1 to 65536, or auto"
@@ -224,7 +228,8 @@ static int check_file (mpl_reading_t *self, const mpl_node_t *map, const mpl_nod
     return 0;
 }
 
-/* ---- hosts ----------------------------------------------------------------------------------------------------------------- */
+/* ---- hosts
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 /* Where the name's text begins, so that an error in a range can say its column. */
 static mpl_place_t place_of_text (const mpl_node_t *node)
@@ -306,7 +311,8 @@ static int read_hosts (mpl_reading_t *self, const mpl_rule_t *rule, const mpl_no
     return rc;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static int read_tree (file_t *file, const mpl_tree_t *tree, const char *name, mpl_err_t *err)
 {

@@ -16,7 +16,9 @@
 static int spawn (mpl_host_agent_t *self, const char *path, int link, int order)
 {
     char link_text[16], order_text[16];
-    char *argv[] = { (char *) "mpworker", (char *) "--for-launcher", link_text, (char *) "--order", order_text, NULL };
+    char *argv[] = {
+        (char *) "mpworker", (char *) "--for-launcher", link_text, (char *) "--order", order_text, NULL
+    };
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t none;

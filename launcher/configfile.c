@@ -61,7 +61,8 @@ static void skip_comment (scan_t *self)
         self->at++;
 }
 
-/* Up to the closing quote. A backslash within '' is one; within "" it takes away the meaning of what has one there. */
+/* Up to the closing quote. A backslash within '' is one; within "" it takes away the meaning of what has one
+ * there. */
 static int scan_quoted (scan_t *self, size_t *len)
 {
     char quote = *self->at++;
@@ -76,7 +77,8 @@ static int scan_quoted (scan_t *self, size_t *len)
         self->word[(*len)++] = *self->at++;
     }
     if (self->at >= self->end)
-        return mpl__err (self->err, EINVAL, "%s:%d: the quote %c is not closed; what begins with one ends with one", self->words->file, line, quote);
+        return mpl__err (self->err, EINVAL, "%s:%d: the quote %c is not closed; what begins with one ends with one",
+                         self->words->file, line, quote);
     self->at++;
     return 0;
 }
@@ -94,14 +96,16 @@ static int scan_word (scan_t *self)
             continue;
         }
         if (*self->at == '\\' && ++self->at == self->end)
-            return mpl__err (self->err, EINVAL, "%s:%d: a backslash is the last character; there is nothing that it could stand before",
+            return mpl__err (self->err, EINVAL,
+                             "%s:%d: a backslash is the last character; there is nothing that it could stand before",
                              self->words->file, self->line);
         self->word[len++] = *self->at++;
     }
     return add (self, self->word, len);
 }
 
-/* The colon belongs before the first word of a line, not behind the last of one: comments and blank lines may follow. */
+/* The colon belongs before the first word of a line, not behind the last of one: comments and blank lines may
+ * follow. */
 static int begin_line (scan_t *self)
 {
     if (self->is_line_begun)
@@ -128,7 +132,8 @@ static int scan (scan_t *self)
     return 0;
 }
 
-int mpl__configfile_parse (mpl_words_t *words, mpl_store_t *store, const char *path, const char *text, size_t len, mpl_err_t *err)
+int mpl__configfile_parse (mpl_words_t *words, mpl_store_t *store, const char *path, const char *text, size_t len,
+                           mpl_err_t *err)
 {
     scan_t self = { .at = text, .end = text + len, .line = 1, .words = words, .store = store, .err = err };
     const char *nul = memchr (text, '\0', len);

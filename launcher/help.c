@@ -85,7 +85,8 @@ static void spell (const char *names, int dashes, char *text, size_t size)
     size_t len, at = strlen (text);
 
     for (const char *one = names; (one = mpl__option_name (one, &len)) && at < size; one += len)
-        at += (size_t) snprintf (text + at, size - at, "%s%s%.*s", at ? ", " : "", len == 1 || dashes == 1 ? "-" : "--", (int) len, one);
+        at += (size_t) snprintf (text + at, size - at, "%s%s%.*s", at ? ", " : "",
+                                 len == 1 || dashes == 1 ? "-" : "--", (int) len, one);
 }
 
 static void print_option (const char *spelled, const char *value, int is_of_launch, const char *help)

@@ -15,8 +15,12 @@ int mpl__job_code (int status)
 
 void mpl__job_begin (mpl_job_t *self, int n, int keeps_going, uint64_t timeout_ns, uint64_t now)
 {
-    *self = (mpl_job_t) { .n = n, .n_running = n, .keeps_going = keeps_going, .kill_at = MPL__NEVER, .straggler_at = MPL__NEVER,
-                          .timeout_at = timeout_ns ? now + timeout_ns : MPL__NEVER };
+    *self = (mpl_job_t){ .n = n,
+                         .n_running = n,
+                         .keeps_going = keeps_going,
+                         .kill_at = MPL__NEVER,
+                         .straggler_at = MPL__NEVER,
+                         .timeout_at = timeout_ns ? now + timeout_ns : MPL__NEVER };
 }
 
 static void fail (mpl_job_t *self, int code)

@@ -1,5 +1,5 @@
-/* job.h - what becomes of a launch: which ranks run, how they ended, what exit code that makes, when patience ends. Pure: events with their
- * time in, what to do out; it knows no process, no descriptor and no clock. */
+/* job.h - what becomes of a launch: which ranks run, how they ended, what exit code that makes, when patience
+ * ends. Pure: events with their time in, what to do out; it knows no process, no descriptor and no clock. */
 #ifndef LAUNCHER_JOB_H
 #define LAUNCHER_JOB_H
 

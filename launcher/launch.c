@@ -45,7 +45,8 @@ typedef struct {
 /* PIPE is taken so that a closed standard error ends nobody. */
 static const int taken[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGPIPE };
 
-/* ---- doing ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- doing
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 static void tell_agents (launch_t *self, mpl_control_type_t type, int signal)
 {
@@ -68,8 +69,8 @@ static void say_timeout (launch_t *self)
 {
     char ranks[256];
 
-    fprintf (stderr, "mplaunch: %g s have passed; the job is ended with %zu of %zu ranks still running\n", self->options->timeout,
-             self->tally.n_running, self->tally.n);
+    fprintf (stderr, "mplaunch: %g s have passed; the job is ended with %zu of %zu ranks still running\n",
+             self->options->timeout, self->tally.n_running, self->tally.n);
     for (size_t i = 0; i < self->plan->hosts.n; i++) {
         const char *host = self->plan->hosts.hosts[i].name;
         if (*mpl__tally_running (&self->tally, host, ranks, sizeof ranks))
@@ -81,8 +82,10 @@ static void say_straggler (launch_t *self)
 {
     for (size_t i = 0; i < self->tally.n && !self->options->is_quiet; i++)
         if (self->tally.ranks[i].state == MPL__RANK_RUNS)
-            fprintf (stderr, "mplaunch: rank %zu on %s (process %d) is still running, %u s after all others have ended\n", i,
-                     self->tally.ranks[i].host, self->tally.ranks[i].pid, (unsigned) (MPL__STRAGGLER_NS / MPL__NS_PER_S));
+            fprintf (stderr,
+                     "mplaunch: rank %zu on %s (process %d) is still running, %u s after all others have ended\n", i,
+                     self->tally.ranks[i].host, self->tally.ranks[i].pid,
+                     (unsigned) (MPL__STRAGGLER_NS / MPL__NS_PER_S));
 }
 
 static void act (launch_t *self, mpl_job_action_t action, int signal)
@@ -113,7 +116,8 @@ static void act (launch_t *self, mpl_job_action_t action, int signal)
     }
 }
 
-/* ---- what happens ---------------------------------------------------------------------------------------------------------------- */
+/* ---- what happens
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static void rank_started (launch_t *self, const mpl_control_t *message)
 {
@@ -125,7 +129,8 @@ static void rank_started (launch_t *self, const mpl_control_t *message)
         fprintf (stderr, "mplaunch: rank %d on %s: %s\n", (int) message->rank, rank->host, message->text);
         act (self, mpl__job_not_started (&self->job, (int) message->status), 0);
     } else if (self->options->is_verbose) {
-        fprintf (stderr, "mplaunch: rank %d on %s is process %d%s\n", (int) message->rank, rank->host, rank->pid, message->text);
+        fprintf (stderr, "mplaunch: rank %d on %s is process %d%s\n", (int) message->rank, rank->host, rank->pid,
+                 message->text);
     }
 }
 
@@ -161,8 +166,8 @@ static void output_lost (launch_t *self, const mpl_host_agent_t *agent, const mp
     tell_agents (self, MPL__C_TERMINATE, 0);
     if (!*message->text)
         return;
-    fprintf (stderr, "mplaunch: the output cannot be written on %s to %s; the job is ended\n", self->plan->hosts.hosts[agent->host].name,
-             message->text);
+    fprintf (stderr, "mplaunch: the output cannot be written on %s to %s; the job is ended\n",
+             self->plan->hosts.hosts[agent->host].name, message->text);
     self->is_output_lost = 1;
 }
 
@@ -179,7 +184,8 @@ static void agent_gone (launch_t *self, mpl_host_agent_t *agent)
     if (!status)
         return;
     fprintf (stderr, "mplaunch: the agent on %s (mpworker, process %d) ended with %s; its processes are ended\n",
-             self->plan->hosts.hosts[agent->host].name, (int) agent->pid, mpl__status_text (status, text, sizeof text));
+             self->plan->hosts.hosts[agent->host].name, (int) agent->pid,
+             mpl__status_text (status, text, sizeof text));
     self->is_agent_lost = 1;
     mpl__job_output_lost (&self->job);
     tell_agents (self, MPL__C_TERMINATE, 0);
@@ -220,7 +226,8 @@ static void heard_signal (void *arg, uint32_t events)
     act (self, mpl__job_signal (&self->job, signal, self->now), signal);
 }
 
-/* ---- beginning --------------------------------------------------------------------------------------------------------------------- */
+/* ---- beginning
+ * --------------------------------------------------------------------------------------------------------------------- */
 
 static int take_signals (launch_t *self)
 {
@@ -241,17 +248,20 @@ static int begin (launch_t *self, mpl_err_t *err)
     const mpl_options_t *options = self->options;
 
     self->now = mpl__clock_ns ();
-    mpl__job_begin (&self->job, (int) self->plan->n, options->keeps_going, (uint64_t) (options->timeout * MPL__NS_PER_S), self->now);
+    mpl__job_begin (&self->job, (int) self->plan->n, options->keeps_going,
+                    (uint64_t) (options->timeout * MPL__NS_PER_S), self->now);
     mpl__progress_begin (&self->progress, options->has_progress && !options->is_each, self->now);
     prctl (PR_SET_CHILD_SUBREAPER, 1);
     self->agents = calloc (self->plan->hosts.n, sizeof *self->agents);
     self->loop = mpl__loop_new ();
-    if (!self->agents || !self->loop || mpl__tally_begin (&self->tally, self->plan, self->now) < 0 || take_signals (self) < 0)
+    if (!self->agents || !self->loop || mpl__tally_begin (&self->tally, self->plan, self->now) < 0
+        || take_signals (self) < 0)
         return mpl__err (err, errno, "the launch cannot begin: %s", strerror (errno));
     return 0;
 }
 
-/* A terminal belongs to the job in its foreground: what we start in its background must not read what the user types to somebody else. */
+/* A terminal belongs to the job in its foreground: what we start in its background must not read what the user
+ * types to somebody else. */
 static int choose_standard_input (const mpl_options_t *options)
 {
     return isatty (0) && tcgetpgrp (0) != getpgrp () ? MPL__STDIN_NONE : options->standard_input;
@@ -285,7 +295,8 @@ static int start_agents (launch_t *self, mpl_err_t *err)
     return 0;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- the end
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 static void watch (launch_t *self)
 {
@@ -335,7 +346,9 @@ static int finish (launch_t *self)
     if (mpl__sweep_all (mpl__clock_ns () + SWEEP_NS) < 0)
         fprintf (stderr, "mplaunch: some processes could not be ended\n");
     int is_told = tell_at_end (self) == 0;
-    int code = self->is_agent_lost ? LAUNCH_FAILED : self->is_output_lost ? OUTPUT_LOST : mpl__job_outcome (&self->job);
+    int code = self->is_agent_lost    ? LAUNCH_FAILED
+               : self->is_output_lost ? OUTPUT_LOST
+                                      : mpl__job_outcome (&self->job);
     return code ? code : is_told ? 0 : OUTPUT_LOST;
 }
 

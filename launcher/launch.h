@@ -1,5 +1,5 @@
-/* launch.h - sees a planned launch through: starts the agent of each host, passes signals on, says what failed and why. The rim around job.h:
- * it has the descriptors and processes, and decides nothing. */
+/* launch.h - sees a planned launch through: starts the agent of each host, passes signals on, says what failed and
+ * why. The rim around job.h: it has the descriptors and processes, and decides nothing. */
 #ifndef LAUNCHER_LAUNCH_H
 #define LAUNCHER_LAUNCH_H
 

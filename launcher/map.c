@@ -6,7 +6,9 @@
 /* A word as a shell would have to be given it. */
 static void print_word (FILE *to, const char *word)
 {
-    if (*word && strspn (word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%^{}") == strlen (word)) {
+    if (*word
+        && strspn (word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%^{}")
+               == strlen (word)) {
         fputs (word, to);
         return;
     }
@@ -64,7 +66,8 @@ int mpl__map_print (const mpl_plan_t *plan, FILE *to, int with_command, mpl_err_
 
     if (plan->options->bind_to != MPL__BIND_NONE && mpl__topology_read (&topology, err) < 0)
         return -1;
-    fprintf (to, "%5s  %-*s  %s%s\n", "rank", width, "host", with_command ? "cores   " : "cores", with_command ? "  command" : "");
+    fprintf (to, "%5s  %-*s  %s%s\n", "rank", width, "host", with_command ? "cores   " : "cores",
+             with_command ? "  command" : "");
     for (size_t i = 0; i < plan->n; i++) {
         const mpl_place_t *place = &plan->places[i];
         cores_of (plan, &topology, i, cores, sizeof cores);

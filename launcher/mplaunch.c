@@ -25,7 +25,8 @@ static void warn_if_crowded (const mpl_plan_t *plan)
     for (size_t i = 0; i < plan->hosts.n; i++)
         slots += plan->slots[i];
     if (plan->is_crowded && !options->is_quiet && !options->may_crowd)
-        fprintf (stderr, "mplaunch: %zu processes share %d slot%s; --oversubscribe says that this is meant\n", plan->n, slots, slots == 1 ? "" : "s");
+        fprintf (stderr, "mplaunch: %zu processes share %d slot%s; --oversubscribe says that this is meant\n",
+                 plan->n, slots, slots == 1 ? "" : "s");
 }
 
 static int run (const mpl_plan_t *plan)

@@ -130,7 +130,8 @@ const mpl_each_option_t mpl__each_option_table[] = {
     { NULL, NULL, NULL, NULL, NULL },
 };
 
-/* Options that users of other launchers type. It is better to say what there is instead than what was probably mistyped. */
+/* Options that users of other launchers type. It is better to say what there is instead than what was probably
+ * mistyped. */
 static const struct { const char *names, *instead; } elsewhere[] = {
     { "soft", "a fixed number after -n is what there is" },
     { "arch", "hosts are chosen with -H or --hostfile" },

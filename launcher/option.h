@@ -1,20 +1,51 @@
-/* option.h - what options there are: how each may be written, what follows it, and what the help says of it; also those of other launchers that
- * are not there, with what is there instead. Tables and searches in them: what an option does is in options.c. Pure. */
+/* option.h - what options there are: how each may be written, what follows it, and what the help says of it; also
+ * those of other launchers that are not there, with what is there instead. Tables and searches in them: what an
+ * option does is in options.c. Pure. */
 #ifndef LAUNCHER_OPTION_H
 #define LAUNCHER_OPTION_H
 
 #include <stddef.h>
 
 typedef enum {
-    MPL__OPT_COUNT, MPL__OPT_PER_NODE, MPL__OPT_HOST, MPL__OPT_HOSTS, MPL__OPT_HOSTFILE, MPL__OPT_CLUSTER_OR_HOSTFILE, MPL__OPT_CLUSTER,
-    MPL__OPT_MAP_BY, MPL__OPT_BIND_TO, MPL__OPT_OVERSUBSCRIBE,
-    MPL__OPT_SET, MPL__OPT_ENV, MPL__OPT_ENVLIST, MPL__OPT_ENVNONE, MPL__OPT_ENVALL,
-    MPL__OPT_GENV, MPL__OPT_GENVLIST, MPL__OPT_GENVNONE, MPL__OPT_GENVALL, MPL__OPT_WDIR, MPL__OPT_PATH,
-    MPL__OPT_STDIN, MPL__OPT_TAG, MPL__OPT_OUTPUT, MPL__OPT_TEE,
-    MPL__OPT_TIMEOUT, MPL__OPT_KEEP_GOING,
-    MPL__OPT_DRY_RUN, MPL__OPT_DISPLAY, MPL__OPT_DISPLAY_MAP, MPL__OPT_PROGRESS, MPL__OPT_REPORT, MPL__OPT_TRACE, MPL__OPT_VERBOSE,
-    MPL__OPT_QUIET, MPL__OPT_VERSION, MPL__OPT_HELP,
-    MPL__OPT_CONFIGFILE, MPL__OPT_EACH,
+    MPL__OPT_COUNT,
+    MPL__OPT_PER_NODE,
+    MPL__OPT_HOST,
+    MPL__OPT_HOSTS,
+    MPL__OPT_HOSTFILE,
+    MPL__OPT_CLUSTER_OR_HOSTFILE,
+    MPL__OPT_CLUSTER,
+    MPL__OPT_MAP_BY,
+    MPL__OPT_BIND_TO,
+    MPL__OPT_OVERSUBSCRIBE,
+    MPL__OPT_SET,
+    MPL__OPT_ENV,
+    MPL__OPT_ENVLIST,
+    MPL__OPT_ENVNONE,
+    MPL__OPT_ENVALL,
+    MPL__OPT_GENV,
+    MPL__OPT_GENVLIST,
+    MPL__OPT_GENVNONE,
+    MPL__OPT_GENVALL,
+    MPL__OPT_WDIR,
+    MPL__OPT_PATH,
+    MPL__OPT_STDIN,
+    MPL__OPT_TAG,
+    MPL__OPT_OUTPUT,
+    MPL__OPT_TEE,
+    MPL__OPT_TIMEOUT,
+    MPL__OPT_KEEP_GOING,
+    MPL__OPT_DRY_RUN,
+    MPL__OPT_DISPLAY,
+    MPL__OPT_DISPLAY_MAP,
+    MPL__OPT_PROGRESS,
+    MPL__OPT_REPORT,
+    MPL__OPT_TRACE,
+    MPL__OPT_VERBOSE,
+    MPL__OPT_QUIET,
+    MPL__OPT_VERSION,
+    MPL__OPT_HELP,
+    MPL__OPT_CONFIGFILE,
+    MPL__OPT_EACH,
     MPL__OPT_IGNORED
 } mpl_option_id_t;
 
@@ -25,7 +56,14 @@ typedef enum {
 } mpl_option_scope_t;
 
 typedef enum {
-    MPL__HELP_WHERE, MPL__HELP_ENVIRONMENT, MPL__HELP_STREAMS, MPL__HELP_END, MPL__HELP_TELL, MPL__HELP_LINE, MPL__HELP_NO_EFFECT, MPL__HELP_N
+    MPL__HELP_WHERE,
+    MPL__HELP_ENVIRONMENT,
+    MPL__HELP_STREAMS,
+    MPL__HELP_END,
+    MPL__HELP_TELL,
+    MPL__HELP_LINE,
+    MPL__HELP_NO_EFFECT,
+    MPL__HELP_N
 } mpl_help_section_t;
 
 typedef struct {

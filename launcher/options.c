@@ -25,7 +25,8 @@ static int is_option (const char *word)
     return word[0] == '-' && word[1];
 }
 
-/* ---- options ------------------------------------------------------------------------------------------------------------------- */
+/* ---- options
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 static int take_own_keep (mpl_reader_t *self, mpl_env_keep_t how)
 {
@@ -101,7 +102,8 @@ static int find_value (mpl_reader_t *self, mpl_written_t *written, const char *r
 {
     written->right = right;
     if (!right && written->value)
-        return mpl__reader_refuse (self, "'%.200s' takes no value, and " MPL__WORD " is one; " SEE_HELP, written->as, written->value);
+        return mpl__reader_refuse (self, "'%.200s' takes no value, and " MPL__WORD " is one; " SEE_HELP, written->as,
+                                   written->value);
     if (!right || written->value)
         return MPL__GO_ON;
     if (self->at >= self->words.n || is_separator (self->words.words[self->at].text))
@@ -115,10 +117,12 @@ static int check_scope (mpl_reader_t *self, const mpl_option_t *option, const mp
     if (option->id == MPL__OPT_EACH && self->words.file)
         return mpl__reader_refuse (self, "'%.200s' stands in a configfile; it is for the command line", written->as);
     if (option->scope == MPL__OF_LAUNCH_NOT_EACH && self->options->is_each)
-        return mpl__reader_refuse (self, "'%.200s' does not go with --each; mplaunch --help all says what does", written->as);
+        return mpl__reader_refuse (self, "'%.200s' does not go with --each; mplaunch --help all says what does",
+                                   written->as);
     if (option->scope != MPL__OF_PROGRAM && self->options->n_apps > 1)
-        return mpl__reader_refuse (self, "'%.200s' stands before program %zu; it belongs to the whole launch and before the first program",
-                                   written->as, self->options->n_apps);
+        return mpl__reader_refuse (
+            self, "'%.200s' stands before program %zu; it belongs to the whole launch and before the first program",
+            written->as, self->options->n_apps);
     self->has_own |= option->scope == MPL__OF_PROGRAM;
     return MPL__GO_ON;
 }
@@ -144,17 +148,22 @@ static int read_unknown (const mpl_reader_t *self, const mpl_written_t *written)
     if (instead)
         return mpl__reader_refuse (self, "there is no option '%.200s' here; %s", written->as, instead);
     if (!self->options->is_each && mpl__each_option_find (written->name, written->len))
-        return mpl__reader_refuse (self, "'%.200s' works with --each; write mplaunch --each %.200s ... COMMAND", written->as, written->as);
-    if (letter && letter->right && written->dashes == 1 && written->len > 1 && strspn (written->name + 1, "0123456789") == written->len - 1)
-        return mpl__reader_refuse (self, "there is no option '%.200s'; did you mean -%c %.200s?", written->as, written->name[0], written->as + 2);
+        return mpl__reader_refuse (self, "'%.200s' works with --each; write mplaunch --each %.200s ... COMMAND",
+                                   written->as, written->as);
+    if (letter && letter->right && written->dashes == 1 && written->len > 1
+        && strspn (written->name + 1, "0123456789") == written->len - 1)
+        return mpl__reader_refuse (self, "there is no option '%.200s'; did you mean -%c %.200s?", written->as,
+                                   written->name[0], written->as + 2);
     if (near)
         return mpl__reader_refuse (self, "there is no option '%.200s'; did you mean --%s?", written->as, near);
     return mpl__reader_refuse (self, "there is no option '%.200s'; " SEE_HELP, written->as);
 }
 
-/* ---- --each -------------------------------------------------------------------------------------------------------------------- */
+/* ---- --each
+ * -------------------------------------------------------------------------------------------------------------------- */
 
-/* A letter with its value behind it, as in -j4, -I{} and -d, : what begins with a letter would rather be a long name. */
+/* A letter with its value behind it, as in -j4, -I{} and -d, : what begins with a letter would rather be a long
+ * name. */
 static const mpl_each_option_t *find_each (mpl_written_t *written)
 {
     const mpl_each_option_t *option = mpl__each_option_find (written->name, written->len);
@@ -169,7 +178,8 @@ static const mpl_each_option_t *find_each (mpl_written_t *written)
     return option;
 }
 
-/* Options of the jobs go to mpeach in their order, with their long names. How many jobs run at once comes first there. */
+/* Options of the jobs go to mpeach in their order, with their long names. How many jobs run at once comes first
+ * there. */
 static int read_each (mpl_reader_t *self, const mpl_each_option_t *option, mpl_written_t *written)
 {
     int rc = find_value (self, written, option->right);
@@ -209,8 +219,11 @@ static int make_each (mpl_reader_t *self)
     mpl_options_t *options = self->options;
     mpl_app_t *app = mpl__reader_app (self);
     mpl_texts_t command = app->argv;
-    const struct { const int *flag; const char *option; } said[] = {
-        { &options->is_quiet, "--quiet" }, { &options->is_verbose, "--verbose" }, { &options->is_dry_run, "--dry-run" },
+    const struct { const int *flag; const char *option;
+    } said[] = {
+        { &options->is_quiet, "--quiet" },
+        { &options->is_verbose, "--verbose" },
+        { &options->is_dry_run, "--dry-run" },
     };
 
     app->argv = (mpl_texts_t) { .n = 0 };
@@ -232,7 +245,8 @@ static int make_each (mpl_reader_t *self)
     return check_each (self);
 }
 
-/* ---- programs ------------------------------------------------------------------------------------------------------------------ */
+/* ---- programs
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static mpl_written_t split (mpl_reader_t *self, const char *word)
 {
@@ -295,7 +309,8 @@ static void add_set (mpl_reader_t *self, mpl_texts_t *to, const char *text)
     else if ((value = getenv (text)))
         mpl__reader_add (self, to, mpl__reader_join (self, text, "=", value));
     else
-        mpl__reader_warn (self, "the variable " MPL__WORD " is not set here, so -x passes nothing on; -x NAME=VALUE sets it", text);
+        mpl__reader_warn (
+            self, "the variable " MPL__WORD " is not set here, so -x passes nothing on; -x NAME=VALUE sets it", text);
 }
 
 static void settle_environment (mpl_reader_t *self)
@@ -323,12 +338,15 @@ static int check_command (mpl_reader_t *self, size_t from)
 
     self->line = word < self->words.n ? self->words.words[word].line : 0;
     if (self->options->is_each && (!argv->n || !strncmp (argv->texts[0], ":::", 3)))
-        return mpl__reader_refuse (self, "no command is named; mplaunch --each COMMAND [args...] [::: inputs...], see mplaunch --help");
+        return mpl__reader_refuse (
+            self, "no command is named; mplaunch --each COMMAND [args...] [::: inputs...], see mplaunch --help");
     if (!argv->n && is_last && self->options->n_apps == 1)
-        return mpl__reader_refuse (self, "no program is named; mplaunch [-n N] program [args...], see mplaunch --help");
+        return mpl__reader_refuse (self,
+                                   "no program is named; mplaunch [-n N] program [args...], see mplaunch --help");
     if (!argv->n)
-        return mpl__reader_refuse (self, "no program is named %s a ':'; mplaunch [-n N] program [args...] : [-n N] program [args...]",
-                                   is_last ? "after" : "before");
+        return mpl__reader_refuse (
+            self, "no program is named %s a ':'; mplaunch [-n N] program [args...] : [-n N] program [args...]",
+            is_last ? "after" : "before");
     if (!*argv->texts[0]) {
         mpl__reader_refuse (self, "the name of a program is empty; mplaunch [-n N] program [args...]");
         return NOT_FOUND;
@@ -383,10 +401,11 @@ static int read_programs (mpl_reader_t *self)
     }
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole
+ * ----------------------------------------------------------------------------------------------------------------- */
 
-/* Whether --each is among the options before the command: it changes what others mean, wherever they stand. Whatever is wrong with them is
- * said when they are read. */
+/* Whether --each is among the options before the command: it changes what others mean, wherever they stand.
+ * Whatever is wrong with them is said when they are read. */
 static int has_each (const mpl_words_t *words)
 {
     for (size_t i = 0; i < words->n && is_option (words->words[i].text) && strcmp (words->words[i].text, "--"); i++) {
@@ -399,7 +418,8 @@ static int has_each (const mpl_words_t *words)
         if (name[len])
             continue;
         i += option ? option->right != NULL : each && each->right;
-        i += option && (option->id == MPL__OPT_ENV || option->id == MPL__OPT_GENV) && i < words->n && !strchr (words->words[i].text, '=');
+        i += option && (option->id == MPL__OPT_ENV || option->id == MPL__OPT_GENV) && i < words->n
+             && !strchr (words->words[i].text, '=');
     }
     return 0;
 }
@@ -414,7 +434,8 @@ static int check_ranks (mpl_reader_t *self)
         n_known += options->apps[i].n > 0;
     }
     if (total > MPL__RANKS_MAX)
-        return mpl__reader_refuse (self, "%zu processes are too many for one launch; %d are possible", total, MPL__RANKS_MAX);
+        return mpl__reader_refuse (self, "%zu processes are too many for one launch; %d are possible", total,
+                                   MPL__RANKS_MAX);
     if (n_known == options->n_apps && options->standard_input >= 0 && (size_t) options->standard_input >= total)
         return mpl__reader_refuse (self, "--stdin is '%d', and the ranks are 0 to %zu; it takes a rank, all or none",
                                    options->standard_input, total - 1);
@@ -428,13 +449,18 @@ static int check_together (mpl_reader_t *self)
     if (options->is_verbose && options->is_quiet)
         return mpl__reader_refuse (self, "-v and -q ask for the opposite; give one of them");
     if (options->is_teed && !options->output)
-        return mpl__reader_refuse (self, "--tee prints what goes to files, and no --output says where these are; --output DIR --tee");
+        return mpl__reader_refuse (
+            self, "--tee prints what goes to files, and no --output says where these are; --output DIR --tee");
     if (options->hostfile && options->cluster)
-        return mpl__reader_refuse (self, "there is a hostfile, " MPL__WORD ", and a cluster file, " MPL__WORD "; give one of them",
-                                   options->hostfile, options->cluster);
+        return mpl__reader_refuse (
+            self, "there is a hostfile, " MPL__WORD ", and a cluster file, " MPL__WORD "; give one of them",
+            options->hostfile, options->cluster);
     if (options->hosts && (options->hostfile || options->cluster))
-        return mpl__reader_refuse (self, "-hosts and the file " MPL__WORD " both say where all programs run; -H picks hosts of the file for a "
-                                   "program", options->hostfile ? options->hostfile : options->cluster);
+        return mpl__reader_refuse (self,
+                                   "-hosts and the file " MPL__WORD
+                                   " both say where all programs run; -H picks hosts of the file for a "
+                                   "program",
+                                   options->hostfile ? options->hostfile : options->cluster);
     return check_ranks (self);
 }
 

@@ -1,6 +1,6 @@
-/* options.h - the command line of mplaunch, read into one struct: what its user asked for, and nothing that would have to be looked up on a
- * machine. It prints nothing but help, warnings and errors. Options are known in the forms that users of other launchers type; the table is in
- * option.c, and the two pages of help are in help.c. */
+/* options.h - the command line of mplaunch, read into one struct: what its user asked for, and nothing that would
+ * have to be looked up on a machine. It prints nothing but help, warnings and errors. Options are known in the
+ * forms that users of other launchers type; the table is in option.c, and the two pages of help are in help.c. */
 #ifndef LAUNCHER_OPTIONS_H
 #define LAUNCHER_OPTIONS_H
 
@@ -51,9 +51,9 @@ typedef struct {
     mpl_store_t store;                  /* where what is not borrowed from argv lies */
 } mpl_options_t;
 
-/* Reads the command line, and the file after -configfile. -1: go on with *options, which the caller frees; else the exit code with which to end
- * (0 after --help, 2 after a usage error, 127 for a program whose name is empty, 125 without memory), and there is nothing to free. What
- * *options borrows from argv must stay. */
+/* Reads the command line, and the file after -configfile. -1: go on with *options, which the caller frees; else
+ * the exit code with which to end (0 after --help, 2 after a usage error, 127 for a program whose name is empty,
+ * 125 without memory), and there is nothing to free. What *options borrows from argv must stay. */
 int mpl__options_parse (int argc, char **argv, mpl_options_t *options);
 void mpl__options_free (mpl_options_t *options);
 

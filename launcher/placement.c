@@ -90,8 +90,8 @@ static int count (const mpl_demand_t *demands, size_t n_apps, const int *capacit
     return 0;
 }
 
-int mpl__place (const mpl_demand_t *demands, size_t n_apps, const int *capacity, size_t n_hosts, mpl_map_by_t map_by, mpl_place_t **places,
-                size_t *n, int *is_crowded)
+int mpl__place (const mpl_demand_t *demands, size_t n_apps, const int *capacity, size_t n_hosts, mpl_map_by_t map_by,
+                mpl_place_t **places, size_t *n, int *is_crowded)
 {
     dealer_t dealer = { .capacity = capacity, .n_hosts = n_hosts };
 

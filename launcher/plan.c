@@ -11,9 +11,11 @@
 
 #define HOST_NAME 256
 
-/* ---- hosts --------------------------------------------------------------------------------------------------------------------- */
+/* ---- hosts
+ * --------------------------------------------------------------------------------------------------------------------- */
 
-/* Names of this machine become one host, the first of them: it has one agent, and what its ranks print goes through one place. */
+/* Names of this machine become one host, the first of them: it has one agent, and what its ranks print goes
+ * through one place. */
 static void merge_here (mpl_hosts_t *hosts)
 {
     mpl_host_t *here = NULL;
@@ -87,13 +89,16 @@ static int count_slots (mpl_plan_t *self, mpl_err_t *err)
         const mpl_host_t *host = &self->hosts.hosts[i];
         int is_here = mpl__host_is_here (host->name);
         if (!is_here && !self->options->is_dry_run)
-            return mpl__err (err, EINVAL, "the host %s is not this machine; this version starts processes on this machine only", host->name);
+            return mpl__err (err, EINVAL,
+                             "the host %s is not this machine; this version starts processes on this machine only",
+                             host->name);
         self->slots[i] = host->slots ? host->slots : is_here ? mpl__cpus_usable () : 1;
     }
     return 0;
 }
 
-/* ---- placing ------------------------------------------------------------------------------------------------------------------- */
+/* ---- placing
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 /* Which of the launch's hosts a program's own -H names, and how many slots it gives them. */
 static int read_demand (const mpl_plan_t *self, const mpl_app_t *app, int *slots, mpl_err_t *err)
@@ -115,7 +120,9 @@ static int read_demand (const mpl_plan_t *self, const mpl_app_t *app, int *slots
             mpl__hosts_free (&own);
             return -1;
         }
-        slots[host] += self->options->per_node ? self->options->per_node : own.hosts[i].slots ? own.hosts[i].slots : self->slots[host];
+        slots[host] += self->options->per_node ? self->options->per_node
+                       : own.hosts[i].slots    ? own.hosts[i].slots
+                                               : self->slots[host];
     }
     mpl__hosts_free (&own);
     return 0;
@@ -133,15 +140,20 @@ static int place_all (mpl_plan_t *self, mpl_demand_t *demands, int *slots, mpl_e
     }
     for (size_t i = 0; i < self->hosts.n && options->per_node; i++)
         self->slots[i] = options->per_node;
-    if (mpl__place (demands, options->n_apps, self->slots, self->hosts.n, options->map_by, &self->places, &self->n, &self->is_crowded) == 0) {
+    if (mpl__place (demands, options->n_apps, self->slots, self->hosts.n, options->map_by, &self->places, &self->n,
+                    &self->is_crowded)
+        == 0) {
         for (size_t i = 0; i < self->n; i++)
             self->n_on[self->places[i].host]++;
         if (options->standard_input < (int) self->n)
             return 0;
-        return mpl__err (err, EINVAL, "--stdin names rank %d; there are ranks 0 to %zu", options->standard_input, self->n - 1);
+        return mpl__err (err, EINVAL, "--stdin names rank %d; there are ranks 0 to %zu", options->standard_input,
+                         self->n - 1);
     }
-    return mpl__err (err, errno, errno == E2BIG ? "more than %d processes were asked for; that is the most one launch may have"
-                                                : "there is no place for the processes (%d are possible in all)", MPL__RANKS_MAX);
+    return mpl__err (err, errno,
+                     errno == E2BIG ? "more than %d processes were asked for; that is the most one launch may have"
+                                    : "there is no place for the processes (%d are possible in all)",
+                     MPL__RANKS_MAX);
 }
 
 int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *err)
@@ -154,7 +166,8 @@ int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *e
         return -1;
     mpl_demand_t *demands = calloc (options->n_apps, sizeof *demands);
     int *slots = calloc (options->n_apps * self->hosts.n, sizeof *slots);
-    int rc = demands && slots ? place_all (self, demands, slots, err) : mpl__err (err, ENOMEM, "no memory for the plan");
+    int rc =
+        demands && slots ? place_all (self, demands, slots, err) : mpl__err (err, ENOMEM, "no memory for the plan");
     free (demands);
     free (slots);
     return rc;
@@ -170,11 +183,14 @@ void mpl__plan_clear (mpl_plan_t *self)
     *self = (mpl_plan_t) { .options = NULL };
 }
 
-/* ---- the order ------------------------------------------------------------------------------------------------------------------- */
+/* ---- the order
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 mpl_deal_t mpl__plan_deal (const mpl_options_t *options)
 {
-    static const mpl_deal_t deals[] = { [MPL__MAP_SLOT] = MPL__DEAL_SLOT, [MPL__MAP_NODE] = MPL__DEAL_SLOT, [MPL__MAP_CORE] = MPL__DEAL_CORE,
+    static const mpl_deal_t deals[] = { [MPL__MAP_SLOT] = MPL__DEAL_SLOT,
+                                        [MPL__MAP_NODE] = MPL__DEAL_SLOT,
+                                        [MPL__MAP_CORE] = MPL__DEAL_CORE,
                                         [MPL__MAP_SOCKET] = MPL__DEAL_SOCKET };
 
     return deals[options->map_by];
@@ -182,25 +198,34 @@ mpl_deal_t mpl__plan_deal (const mpl_options_t *options)
 
 mpl_hold_t mpl__plan_hold (const mpl_options_t *options)
 {
-    static const mpl_hold_t holds[] = { [MPL__BIND_NONE] = MPL__HOLD_NONE, [MPL__BIND_CORE] = MPL__HOLD_CORE, [MPL__BIND_SOCKET] = MPL__HOLD_SOCKET };
+    static const mpl_hold_t holds[] = {
+        [MPL__BIND_NONE] = MPL__HOLD_NONE, [MPL__BIND_CORE] = MPL__HOLD_CORE, [MPL__BIND_SOCKET] = MPL__HOLD_SOCKET
+    };
 
     return holds[options->bind_to];
 }
 
 static mpl_order_app_t order_of (const mpl_plan_t *self, const mpl_app_t *app)
 {
-    static const mpl_keep_t keeps[] = { [MPL__ENV_ALL] = MPL__KEEP_ALL, [MPL__ENV_LIST] = MPL__KEEP_LISTED, [MPL__ENV_NONE] = MPL__KEEP_NONE };
+    static const mpl_keep_t keeps[] = {
+        [MPL__ENV_ALL] = MPL__KEEP_ALL, [MPL__ENV_LIST] = MPL__KEEP_LISTED, [MPL__ENV_NONE] = MPL__KEEP_NONE
+    };
 
-    return (mpl_order_app_t) { .argv = app->argv.texts, .set = app->set.texts, .kept = app->kept.texts, .keep = keeps[app->keep],
-                               .wdir = (char *) app->wdir, .path = self->folder ? self->folder : (char *) app->path };
+    return (mpl_order_app_t){ .argv = app->argv.texts,
+                              .set = app->set.texts,
+                              .kept = app->kept.texts,
+                              .keep = keeps[app->keep],
+                              .wdir = (char *) app->wdir,
+                              .path = self->folder ? self->folder : (char *) app->path };
 }
 
 static uint64_t flags_of (const mpl_plan_t *self)
 {
     const mpl_options_t *options = self->options;
 
-    return (options->is_tagged && !options->is_each ? MPL__ORDER_TAG_RANK : 0) | (self->hosts.n > 1 ? MPL__ORDER_TAG_HOST : 0)
-           | (options->is_teed ? MPL__ORDER_TEE : 0) | (options->is_each ? MPL__ORDER_DIRECT : 0);
+    return (options->is_tagged && !options->is_each ? MPL__ORDER_TAG_RANK : 0)
+           | (self->hosts.n > 1 ? MPL__ORDER_TAG_HOST : 0) | (options->is_teed ? MPL__ORDER_TEE : 0)
+           | (options->is_each ? MPL__ORDER_DIRECT : 0);
 }
 
 static void fill_order (const mpl_plan_t *self, size_t host, int standard_input, mpl_order_t *order)
@@ -215,7 +240,9 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     order->size = self->n;
     order->node = host;
     order->nodes = self->hosts.n;
-    order->standard_input = standard_input == MPL__STDIN_NONE ? MPL__NO_RANK : standard_input == MPL__STDIN_ALL ? MPL__ALL_RANKS : (uint64_t) standard_input;
+    order->standard_input = standard_input == MPL__STDIN_NONE  ? MPL__NO_RANK
+                            : standard_input == MPL__STDIN_ALL ? MPL__ALL_RANKS
+                                                               : (uint64_t) standard_input;
     order->deal = mpl__plan_deal (options);
     order->hold = mpl__plan_hold (options);
     order->flags = flags_of (self);
@@ -230,7 +257,8 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
 
 int mpl__plan_write_order (const mpl_plan_t *self, size_t host, int standard_input, int fd, mpl_err_t *err)
 {
-    mpl_order_t order = { .apps = calloc (self->options->n_apps, sizeof *order.apps), .ranks = calloc (self->n + 1, sizeof *order.ranks) };
+    mpl_order_t order = { .apps = calloc (self->options->n_apps, sizeof *order.apps),
+                          .ranks = calloc (self->n + 1, sizeof *order.ranks) };
     int rc = -1;
 
     if (order.apps && order.ranks) {
@@ -238,7 +266,8 @@ int mpl__plan_write_order (const mpl_plan_t *self, size_t host, int standard_inp
         rc = mpl__order_write (fd, &order);
     }
     if (rc < 0)
-        mpl__err (err, errno, "the order for the agent on %s cannot be written: %s", self->hosts.hosts[host].name, strerror (errno));
+        mpl__err (err, errno, "the order for the agent on %s cannot be written: %s", self->hosts.hosts[host].name,
+                  strerror (errno));
     free (order.apps);
     free (order.ranks);
     return rc;

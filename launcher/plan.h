@@ -1,5 +1,5 @@
-/* plan.h - what the launch will be: its hosts, which rank of which program runs on which of them, and the order each host's agent is given.
- * Made from the options before anything is started; it starts nothing. */
+/* plan.h - what the launch will be: its hosts, which rank of which program runs on which of them, and the order
+ * each host's agent is given. Made from the options before anything is started; it starts nothing. */
 #ifndef LAUNCHER_PLAN_H
 #define LAUNCHER_PLAN_H
 
@@ -21,7 +21,8 @@ typedef struct {
     char job[32];
 } mpl_plan_t;
 
-/* Reads host lists and files and places the processes. 0, and it is to be cleared; -1 with *err: EINVAL (what was asked for cannot be), ENOMEM. */
+/* Reads host lists and files and places the processes. 0, and it is to be cleared; -1 with *err: EINVAL (what was
+ * asked for cannot be), ENOMEM. */
 int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *err);
 void mpl__plan_clear (mpl_plan_t *self);
 

@@ -23,10 +23,12 @@ void mpl__progress_tick (mpl_progress_t *self, const mpl_tally_t *tally, uint64_
         return;
     for (size_t i = 0; i < tally->n; i++) {
         ended += tally->ranks[i].state == MPL__RANK_ENDED;
-        failed += tally->ranks[i].state == MPL__RANK_ENDED && tally->ranks[i].status && !tally->ranks[i].was_ended_by_us;
+        failed +=
+            tally->ranks[i].state == MPL__RANK_ENDED && tally->ranks[i].status && !tally->ranks[i].was_ended_by_us;
     }
-    fprintf (stderr, "%smplaunch: %zu of %zu ranks running, %zu ended, %zu failed, %.0f s%s", self->is_terminal ? "\r" : "", tally->n_running,
-             tally->n, ended, failed, (double) (now - self->begun_at) / MPL__NS_PER_S, self->is_terminal ? "\033[K" : "\n");
+    fprintf (stderr, "%smplaunch: %zu of %zu ranks running, %zu ended, %zu failed, %.0f s%s",
+             self->is_terminal ? "\r" : "", tally->n_running, tally->n, ended, failed,
+             (double) (now - self->begun_at) / MPL__NS_PER_S, self->is_terminal ? "\033[K" : "\n");
     self->is_shown = self->is_terminal;
     self->due = now + (self->is_terminal ? TERMINAL_NS : ELSEWHERE_NS);
 }

@@ -1,5 +1,5 @@
-/* progress.h - one line on standard error while ranks run: how many do, how many have ended, since when. On a terminal it is written over and
- * over; elsewhere once in a while. */
+/* progress.h - one line on standard error while ranks run: how many do, how many have ended, since when. On a
+ * terminal it is written over and over; elsewhere once in a while. */
 #ifndef LAUNCHER_PROGRESS_H
 #define LAUNCHER_PROGRESS_H
 

@@ -1,5 +1,6 @@
-/* reader.h - a command line while it is being read: which word comes next, what is known so far, and how something wrong is said. Private to
- * options.c and values.c. A reader that has run out of memory goes on, and it is said at the end. */
+/* reader.h - a command line while it is being read: which word comes next, what is known so far, and how something
+ * wrong is said. Private to options.c and values.c. A reader that has run out of memory goes on, and it is said at
+ * the end. */
 #ifndef LAUNCHER_READER_H
 #define LAUNCHER_READER_H
 
@@ -37,7 +38,8 @@ typedef struct {
     const char *right;                  /* what a right value is; NULL: it takes none */
 } mpl_written_t;
 
-/* Says what is wrong in one line, whatever is in the words of the user, with its place in a file. Returns MPL__USAGE. */
+/* Says what is wrong in one line, whatever is in the words of the user, with its place in a file. Returns
+ * MPL__USAGE. */
 int mpl__reader_refuse (const mpl_reader_t *self, const char *fmt, ...) __attribute__ ((format (printf, 2, 3)));
 
 /* Says it as well, unless -q has been read. */

@@ -70,14 +70,17 @@ const char *mpl__tally_hint (const mpl_record_of_rank_t *rank, char *text, size_
     int code = mpl__job_code (rank->status);
 
     if (WIFSIGNALED (rank->status) && WTERMSIG (rank->status) == SIGKILL) {
-        snprintf (text, size, "; out of memory, or killed by somebody? its peak was %.1f MiB", (double) rank->peak_bytes / (1 << 20));
+        snprintf (text, size, "; out of memory, or killed by somebody? its peak was %.1f MiB",
+                  (double) rank->peak_bytes / (1 << 20));
         return text;
     }
     if (WIFSIGNALED (rank->status) && WCOREDUMP (rank->status))
         return "; it left a core file";
     if (WIFSIGNALED (rank->status))
         return "";
-    return code == 127 ? "; a command that it runs, or a library, was not found?" : code == 126 ? "; a command that it runs is not executable?" : "";
+    return code == 127   ? "; a command that it runs, or a library, was not found?"
+           : code == 126 ? "; a command that it runs is not executable?"
+                         : "";
 }
 
 const char *mpl__tally_running (const mpl_tally_t *self, const char *host, char *text, size_t size)
@@ -95,7 +98,8 @@ const char *mpl__tally_running (const mpl_tally_t *self, const char *host, char 
             snprintf (text + len, size - len, ",...");
             break;
         }
-        len += (size_t) snprintf (text + len, size - len, last - i > 1 ? "%s%zu-%zu" : "%s%zu", len ? "," : "", i, last - 1);
+        len += (size_t) snprintf (text + len, size - len, last - i > 1 ? "%s%zu-%zu" : "%s%zu", len ? "," : "", i,
+                                  last - 1);
         i = last - 1;
     }
     return text;

@@ -1,4 +1,5 @@
-/* tally.h - what the launcher knows of each rank: where it runs, since when, how it ended, what it used. It owns the table and does no I/O. */
+/* tally.h - what the launcher knows of each rank: where it runs, since when, how it ended, what it used. It owns
+ * the table and does no I/O. */
 #ifndef LAUNCHER_TALLY_H
 #define LAUNCHER_TALLY_H
 
@@ -32,7 +33,8 @@ void mpl__tally_clear (mpl_tally_t *self);
 mpl_record_of_rank_t *mpl__tally_started (mpl_tally_t *self, const mpl_control_t *message, uint64_t now);
 mpl_record_of_rank_t *mpl__tally_ended (mpl_tally_t *self, const mpl_control_t *message, uint64_t now);
 
-/* "exit code 3", "signal 9 (Killed)", "running", with what it might mean: "; out of memory? its peak was 3.1 GiB". Returns text. */
+/* "exit code 3", "signal 9 (Killed)", "running", with what it might mean: "; out of memory? its peak was 3.1 GiB".
+ * Returns text. */
 const char *mpl__tally_end_text (const mpl_record_of_rank_t *rank, char *text, size_t size);
 const char *mpl__tally_hint (const mpl_record_of_rank_t *rank, char *text, size_t size);
 

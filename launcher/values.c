@@ -8,7 +8,8 @@
 
 static int bad_value (const mpl_reader_t *self, const mpl_written_t *written)
 {
-    return mpl__reader_refuse (self, "%.200s is " MPL__WORD "; it takes %s", written->as, written->value, written->right);
+    return mpl__reader_refuse (self, "%.200s is " MPL__WORD "; it takes %s", written->as, written->value,
+                               written->right);
 }
 
 int mpl__value_number (const char *text, int min, int max, int *number)
@@ -36,14 +37,15 @@ static int take_number (mpl_reader_t *self, const mpl_written_t *written, int *n
     return MPL__GO_ON;
 }
 
-/* What begins with a dash is an option whose value was forgotten before it; a file of that name can be written with "./". */
+/* What begins with a dash is an option whose value was forgotten before it; a file of that name can be written
+ * with "./". */
 static int take_text (mpl_reader_t *self, const mpl_written_t *written, const char **text)
 {
     if (!*written->value)
         return bad_value (self, written);
     if (*written->value == '-')
-        return mpl__reader_refuse (self, "%.200s is " MPL__WORD ", which looks like an option; it takes %s", written->as, written->value,
-                                   written->right);
+        return mpl__reader_refuse (self, "%.200s is " MPL__WORD ", which looks like an option; it takes %s",
+                                   written->as, written->value, written->right);
     *text = written->value;
     return MPL__GO_ON;
 }
@@ -65,16 +67,21 @@ static int take_choice (mpl_reader_t *self, const mpl_written_t *written, const 
 
 static int take_map_by (mpl_reader_t *self, const mpl_written_t *written)
 {
-    static const choice_t choices[] = { { "slot", MPL__MAP_SLOT }, { "node", MPL__MAP_NODE }, { "core", MPL__MAP_CORE },
-                                        { "socket", MPL__MAP_SOCKET }, { "package", MPL__MAP_SOCKET }, { NULL, 0 } };
+    static const choice_t choices[] = { { "slot", MPL__MAP_SLOT },      { "node", MPL__MAP_NODE },
+                                        { "core", MPL__MAP_CORE },      { "socket", MPL__MAP_SOCKET },
+                                        { "package", MPL__MAP_SOCKET }, { NULL, 0 } };
     int chosen = self->options->map_by;
 
     if (!strncmp (written->value, "ppr:", 4))
-        return mpl__reader_refuse (self, "%.200s is " MPL__WORD "; ppr is not there: -ppn N is how many processes a host gets", written->as,
-                                   written->value);
+        return mpl__reader_refuse (
+            self, "%.200s is " MPL__WORD "; ppr is not there: -ppn N is how many processes a host gets", written->as,
+            written->value);
     if (strchr (written->value, ':'))
-        return mpl__reader_refuse (self, "%.200s is " MPL__WORD "; there are no modifiers behind a colon (--oversubscribe is an option of its "
-                                   "own); it takes %s", written->as, written->value, written->right);
+        return mpl__reader_refuse (self,
+                                   "%.200s is " MPL__WORD
+                                   "; there are no modifiers behind a colon (--oversubscribe is an option of its "
+                                   "own); it takes %s",
+                                   written->as, written->value, written->right);
     int rc = take_choice (self, written, choices, &chosen);
     self->options->map_by = (mpl_map_by_t) chosen;
     return rc;
@@ -82,8 +89,11 @@ static int take_map_by (mpl_reader_t *self, const mpl_written_t *written)
 
 static int take_bind_to (mpl_reader_t *self, const mpl_written_t *written)
 {
-    static const choice_t choices[] = { { "none", MPL__BIND_NONE }, { "core", MPL__BIND_CORE }, { "socket", MPL__BIND_SOCKET },
-                                        { "package", MPL__BIND_SOCKET }, { NULL, 0 } };
+    static const choice_t choices[] = { { "none", MPL__BIND_NONE },
+                                        { "core", MPL__BIND_CORE },
+                                        { "socket", MPL__BIND_SOCKET },
+                                        { "package", MPL__BIND_SOCKET },
+                                        { NULL, 0 } };
     int chosen = self->options->bind_to, rc = take_choice (self, written, choices, &chosen);
 
     self->options->bind_to = (mpl_bind_to_t) chosen;
@@ -114,10 +124,13 @@ static int take_timeout (mpl_reader_t *self, const mpl_written_t *written)
 static int take_output (mpl_reader_t *self, const mpl_written_t *written)
 {
     if (!strcmp (written->value, "tag"))
-        return mpl__reader_refuse (self, "%.200s is 'tag'; -l begins each line with its rank, and ./tag is a folder of that name", written->as);
+        return mpl__reader_refuse (
+            self, "%.200s is 'tag'; -l begins each line with its rank, and ./tag is a folder of that name",
+            written->as);
     if (strchr (written->value, '='))
-        return mpl__reader_refuse (self, "%.200s is " MPL__WORD "; it takes %s alone, and ./NAME is one that has a '=' in its name", written->as,
-                                   written->value, written->right);
+        return mpl__reader_refuse (
+            self, "%.200s is " MPL__WORD "; it takes %s alone, and ./NAME is one that has a '=' in its name",
+            written->as, written->value, written->right);
     return take_text (self, written, &self->options->output);
 }
 
@@ -125,7 +138,8 @@ static int take_file_of_hosts (mpl_reader_t *self, const mpl_written_t *written)
 {
     const char *value = written->value;
     size_t len = strlen (value);
-    int is_cluster = (len > 5 && !strcasecmp (value + len - 5, ".yaml")) || (len > 4 && !strcasecmp (value + len - 4, ".yml"));
+    int is_cluster =
+        (len > 5 && !strcasecmp (value + len - 5, ".yaml")) || (len > 4 && !strcasecmp (value + len - 4, ".yml"));
 
     return take_text (self, written, is_cluster ? &self->options->cluster : &self->options->hostfile);
 }
@@ -147,7 +161,8 @@ static int take_pair (mpl_reader_t *self, const mpl_written_t *written, mpl_text
     if (strchr (name, '=') || !*name)
         return take_set (self, written, set);
     if (self->at >= self->words.n)
-        return mpl__reader_refuse (self, "no value after '%.200s %.200s'; it takes %s", written->as, name, written->right);
+        return mpl__reader_refuse (self, "no value after '%.200s %.200s'; it takes %s", written->as, name,
+                                   written->right);
     mpl__reader_add (self, set, mpl__reader_join (self, name, "=", self->words.words[self->at++].text));
     return MPL__GO_ON;
 }
@@ -174,19 +189,23 @@ static int take_display (mpl_reader_t *self, const mpl_written_t *written)
     return MPL__GO_ON;
 }
 
-/* The file takes the place of the rest of the command line. What has been read before it are options of the launch. */
+/* The file takes the place of the rest of the command line. What has been read before it are options of the
+ * launch. */
 static int take_configfile (mpl_reader_t *self, const mpl_written_t *written)
 {
     const char *path = NULL;
     mpl_err_t err;
 
     if (self->words.file)
-        return mpl__reader_refuse (self, "'%.200s' stands in a file that is one already; it is for the command line", written->as);
+        return mpl__reader_refuse (self, "'%.200s' stands in a file that is one already; it is for the command line",
+                                   written->as);
     if (self->has_own)
-        return mpl__reader_refuse (self, "an option of a program stands before '%.200s'; it belongs into the file", written->as);
+        return mpl__reader_refuse (self, "an option of a program stands before '%.200s'; it belongs into the file",
+                                   written->as);
     if (self->at < self->words.n)
-        return mpl__reader_refuse (self, MPL__WORD " follows '%.200s %.200s'; nothing may, since the programs are in the file",
-                                   self->words.words[self->at].text, written->as, written->value);
+        return mpl__reader_refuse (
+            self, MPL__WORD " follows '%.200s %.200s'; nothing may, since the programs are in the file",
+            self->words.words[self->at].text, written->as, written->value);
     int rc = take_text (self, written, &path);
     if (rc != MPL__GO_ON)
         return rc;
@@ -207,7 +226,8 @@ static int take_count (mpl_reader_t *self, const mpl_written_t *written)
     return rc;
 }
 
-/* ---- which is which -------------------------------------------------------------------------------------------------------------- */
+/* ---- which is which
+ * -------------------------------------------------------------------------------------------------------------- */
 
 int mpl__value_take (mpl_reader_t *self, const mpl_option_t *option, const mpl_written_t *written)
 {

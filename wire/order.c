@@ -11,7 +11,8 @@
 #define HEAD 12u                /* length and protocol */
 #define N_NUMBERS 9
 
-/* ---- encoding -------------------------------------------------------------------------------------------------------------------- */
+/* ---- encoding
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     uint8_t *to;                /* NULL: only count */
@@ -94,10 +95,12 @@ int mpl__order_encode (const mpl_order_t *order, uint8_t **bytes, size_t *len)
     return 0;
 }
 
-/* ---- decoding -------------------------------------------------------------------------------------------------------------------- */
+/* ---- decoding
+ * -------------------------------------------------------------------------------------------------------------------- */
 
-/* Texts and arrays of the order lie in one block. What is in the input needs at most its own size there: a text with its NUL no more than
- * its length field and bytes, a pointer no more than the text's length field; what each struct needs beyond that is counted in NEED. */
+/* Texts and arrays of the order lie in one block. What is in the input needs at most its own size there: a text
+ * with its NUL no more than its length field and bytes, a pointer no more than the text's length field; what each
+ * struct needs beyond that is counted in NEED. */
 #define NEED(len) ((len) * 4 + 1024)
 
 typedef struct {
@@ -221,15 +224,16 @@ static void get_order (reader_t *self, mpl_order_t *order)
     for (size_t i = 0; i < order->n_apps && !self->is_bad; i++)
         get_app (self, &order->apps[i]);
     get_ranks (self, order);
-    if (self->at != self->len || !order->job || !order->host || order->deal > MPL__DEAL_SOCKET || order->hold > MPL__HOLD_SOCKET
-        || order->node >= order->nodes || order->size > INT32_MAX)
+    if (self->at != self->len || !order->job || !order->host || order->deal > MPL__DEAL_SOCKET
+        || order->hold > MPL__HOLD_SOCKET || order->node >= order->nodes || order->size > INT32_MAX)
         self->is_bad = 1;
 }
 
 int mpl__order_decode (const uint8_t *bytes, size_t len, mpl_order_t *order)
 {
     *order = (mpl_order_t) { .memory = NULL };
-    if (len < HEAD || len > MPL__ORDER_MAX || mpl__get64 (bytes) != len - 8 || mpl__get32 (bytes + 8) != MPL__PROTOCOL) {
+    if (len < HEAD || len > MPL__ORDER_MAX || mpl__get64 (bytes) != len - 8
+        || mpl__get32 (bytes + 8) != MPL__PROTOCOL) {
         errno = EPROTO;
         return -1;
     }
@@ -250,7 +254,8 @@ void mpl__order_clear (mpl_order_t *order)
     *order = (mpl_order_t) { .memory = NULL };
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------------------------------------------- */
+/* ---- descriptors
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 int mpl__order_write (int fd, const mpl_order_t *order)
 {

@@ -1,10 +1,12 @@
-/* order.h - what a launcher has an agent do: which programs to start on its host, as which ranks, with what arguments, variables, folder,
- * input and output. One order a launch and host, before anything else; it travels through a descriptor (a memfd here, standard input on
- * another host), so nothing is quoted and nothing has to fit on a command line.
+/* order.h - what a launcher has an agent do: which programs to start on its host, as which ranks, with what
+ * arguments, variables, folder, input and output. One order a launch and host, before anything else; it travels
+ * through a descriptor (a memfd here, standard input on another host), so nothing is quoted and nothing has to fit
+ * on a command line.
  *
- * On the wire: bytes of what follows (64 bits), protocol (32 bits), then the fields in the order of the structs below, numbers as 64 bits, a
- * text as its length + 1 and its bytes (0: NULL), a list as its length and its members. The decoder takes any bytes: it gives an order or
- * EPROTO, and never allocates more than a small multiple of what it was given. */
+ * On the wire: bytes of what follows (64 bits), protocol (32 bits), then the fields in the order of the structs
+ * below, numbers as 64 bits, a text as its length + 1 and its bytes (0: NULL), a list as its length and its
+ * members. The decoder takes any bytes: it gives an order or EPROTO, and never allocates more than a small
+ * multiple of what it was given. */
 #ifndef WIRE_ORDER_H
 #define WIRE_ORDER_H
 
@@ -16,8 +18,8 @@
 #define MPL__NO_RANK UINT64_MAX
 #define MPL__ALL_RANKS (UINT64_MAX - 1)
 
-/* Which variables of the agent's environment a program gets. All: less what belongs to an outer launcher. Copy: that too, for one more copy
- * of a program that runs already; no order has it. */
+/* Which variables of the agent's environment a program gets. All: less what belongs to an outer launcher. Copy:
+ * that too, for one more copy of a program that runs already; no order has it. */
 typedef enum { MPL__KEEP_ALL, MPL__KEEP_LISTED, MPL__KEEP_NONE, MPL__KEEP_COPY } mpl_keep_t;
 
 /* How ranks are dealt over the cores of the host, and what each is bound to. */
@@ -70,7 +72,8 @@ int mpl__order_encode (const mpl_order_t *order, uint8_t **bytes, size_t *len);
 int mpl__order_decode (const uint8_t *bytes, size_t len, mpl_order_t *order);
 void mpl__order_clear (mpl_order_t *order);
 
-/* Writes it to a blocking descriptor, and reads one from there, waiting until it is whole. 0; -1 with errno (EPROTO: it ended early). */
+/* Writes it to a blocking descriptor, and reads one from there, waiting until it is whole. 0; -1 with errno
+ * (EPROTO: it ended early). */
 int mpl__order_write (int fd, const mpl_order_t *order);
 int mpl__order_read (int fd, mpl_order_t *order);
 

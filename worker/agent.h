@@ -30,7 +30,8 @@ struct mpl_agent {
     void (*on_exit) (mpl_agent_t *self, mpl_held_t *held, int status, const struct rusage *usage);
 };
 
-/* Makes this process an agent: subreaper, SIGCHLD by descriptor, signals of the terminal ignored. 0, or -1 with *err. */
+/* Makes this process an agent: subreaper, SIGCHLD by descriptor, signals of the terminal ignored. 0, or -1 with
+ * *err. */
 int mpl__agent_init (mpl_agent_t *self, mpl_err_t *err);
 
 /* A message from a held process; for held.c. */
@@ -48,7 +49,8 @@ void mpl__agent_signal_workers (mpl_agent_t *self, int signal);
 /* One turn of the loop, with everything that is due. */
 void mpl__agent_turn (mpl_agent_t *self, uint64_t deadline);
 
-/* Ends all there is: TERM, a second later KILL, then what escaped, until no child is left (3 s at most). Frees all. */
+/* Ends all there is: TERM, a second later KILL, then what escaped, until no child is left (3 s at most). Frees
+ * all. */
 void mpl__agent_end (mpl_agent_t *self);
 
 #endif

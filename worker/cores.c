@@ -26,7 +26,8 @@ static int socket_of (const mpl_topology_t *topology, int core)
     return topology->pus[i].socket;
 }
 
-int mpl__cores_assign (const mpl_topology_t *topology, mpl_deal_t deal, mpl_hold_t hold, int n_ranks, int rank, mpl_cpuset_t *set)
+int mpl__cores_assign (const mpl_topology_t *topology, mpl_deal_t deal, mpl_hold_t hold, int n_ranks, int rank,
+                       mpl_cpuset_t *set)
 {
     int last = 0;
 

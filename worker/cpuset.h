@@ -1,5 +1,5 @@
-/* cpuset.h - a set of processing units by the kernel's numbers, on machines of any size: cpu_set_t alone ends at 1,024. Any
- * thread; what is bound is the calling thread, and what it starts from then on. */
+/* cpuset.h - a set of processing units by the kernel's numbers, on machines of any size: cpu_set_t alone ends at
+ * 1,024. Any thread; what is bound is the calling thread, and what it starts from then on. */
 #ifndef WORKER_CPUSET_H
 #define WORKER_CPUSET_H
 

@@ -14,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* While processes are being started, the loop is turned after so many: what they print and how they end is not left waiting. */
+/* While processes are being started, the loop is turned after so many: what they print and how they end is not
+ * left waiting. */
 #define STARTS_A_TURN 16
 
 /* How long the pipes' end is waited for when all processes of ours are gone: somebody else may hold them. */
@@ -39,7 +40,8 @@ typedef struct {
     int is_hurried;                     /* its user has no more patience */
 } launch_t;
 
-/* ---- telling the launcher ------------------------------------------------------------------------------------------------------ */
+/* ---- telling the launcher
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void tell_news (launch_t *self)
 {
@@ -95,15 +97,20 @@ static void rank_ended (mpl_agent_t *agent, mpl_held_t *held, int status, const 
 
     if (!rank)
         return;
-    mpl_control_t message = { .type = MPL__C_ENDED, .rank = (uint64_t) rank->rank, .pid = (uint64_t) rank->pid,
-                              .status = (uint64_t) status, .end = (uint64_t) held->has_greeted,
-                              .peak_bytes = (uint64_t) usage->ru_maxrss * 1024, .wall_ns = mpl__clock_ns () - held->started_at,
+    mpl_control_t message = { .type = MPL__C_ENDED,
+                              .rank = (uint64_t) rank->rank,
+                              .pid = (uint64_t) rank->pid,
+                              .status = (uint64_t) status,
+                              .end = (uint64_t) held->has_greeted,
+                              .peak_bytes = (uint64_t) usage->ru_maxrss * 1024,
+                              .wall_ns = mpl__clock_ns () - held->started_at,
                               .cpu_ns = (microseconds (&usage->ru_utime) + microseconds (&usage->ru_stime)) * 1000 };
     add_news (self, &message);
     tell_news (self);
 }
 
-/* ---- starting -------------------------------------------------------------------------------------------------------------------- */
+/* ---- starting
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 static mpl_held_t *start_spare (mpl_agent_t *agent, int n_workers, mpl_err_t *err)
 {
@@ -136,7 +143,8 @@ static void start_ranks (launch_t *self)
     tell_news (self);
 }
 
-/* ---- while it runs --------------------------------------------------------------------------------------------------------------- */
+/* ---- while it runs
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static void kill_all (launch_t *self, int signal)
 {
@@ -144,7 +152,8 @@ static void kill_all (launch_t *self, int signal)
         mpl__held_kill (held, signal);
 }
 
-/* Held processes answer to main, not to the terminal: a signal is main's to handle. But who is to stop computing stops everywhere. */
+/* Held processes answer to main, not to the terminal: a signal is main's to handle. But who is to stop computing
+ * stops everywhere. */
 static void pass_on (launch_t *self, int signal)
 {
     int is_for_all = signal == SIGTSTP || signal == SIGCONT;
@@ -201,7 +210,8 @@ static void tell_output_lost (launch_t *self)
     tell_news (self);
 }
 
-/* ---- the end --------------------------------------------------------------------------------------------------------------------- */
+/* ---- the end
+ * --------------------------------------------------------------------------------------------------------------------- */
 
 /* TERM to all, a second later KILL, then whatever escaped. */
 static void end_ranks (launch_t *self)
@@ -218,8 +228,8 @@ static void end_ranks (launch_t *self)
     mpl__sweep_all (mpl__clock_ns () + MPL__GRACE_NS);
 }
 
-/* Who reads our output decides how long this takes, as for any program; but nobody who is gone is waited for, nor is a pipe that somebody
- * holds open who is none of ours. */
+/* Who reads our output decides how long this takes, as for any program; but nobody who is gone is waited for, nor
+ * is a pipe that somebody holds open who is none of ours. */
 static void print_rest (launch_t *self)
 {
     uint64_t idle_since = mpl__clock_ns ();

@@ -1,5 +1,5 @@
-/* forlauncher.h - the agent of a launch on one host: starts the ranks that the launcher's order names, carries their output, and reports to
- * the launcher, whose end is theirs. */
+/* forlauncher.h - the agent of a launch on one host: starts the ranks that the launcher's order names, carries
+ * their output, and reports to the launcher, whose end is theirs. */
 #ifndef WORKER_FORLAUNCHER_H
 #define WORKER_FORLAUNCHER_H
 
@@ -8,7 +8,8 @@ typedef struct {
     int order;                          /* from which the order is read (wire/order.h) */
 } mpl_forlauncher_t;
 
-/* Serves until every rank has ended and all they printed is written, or the launcher wants it or is gone. The exit code. */
+/* Serves until every rank has ended and all they printed is written, or the launcher wants it or is gone. The exit
+ * code. */
 int mpl__forlauncher (const mpl_forlauncher_t *spec);
 
 #endif

@@ -1,5 +1,5 @@
-/* held.h - a process the agent started: a nursery, or a rank of a launch. The agent is its parent and watches it by pidfd,
- * so it is never mistaken for another. */
+/* held.h - a process the agent started: a nursery, or a rank of a launch. The agent is its parent and watches it
+ * by pidfd, so it is never mistaken for another. */
 #ifndef WORKER_HELD_H
 #define WORKER_HELD_H
 
@@ -34,8 +34,9 @@ typedef struct {
     int fds[3];                 /* descriptors 0 to 2; -1: the agent's own */
 } mpl_start_t;
 
-/* Starts it in a process group of its own, with MPL_FD, and with the signals and limits that the agent was started with. NULL with errno
- * and *err: ENOENT, EACCES, ENOEXEC (the program cannot be run), E2BIG, EAGAIN, EMFILE, ENOMEM. */
+/* Starts it in a process group of its own, with MPL_FD, and with the signals and limits that the agent was started
+ * with. NULL with errno and *err: ENOENT, EACCES, ENOEXEC (the program cannot be run), E2BIG, EAGAIN, EMFILE,
+ * ENOMEM. */
 mpl_held_t *mpl__held_start (mpl_agent_t *agent, const mpl_start_t *start, mpl_role_t role, int rank, mpl_err_t *err);
 
 /* Tells it its part. */

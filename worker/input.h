@@ -1,6 +1,6 @@
-/* input.h - standard input for every rank of a host at once: what is read from one descriptor is written to all of them, byte for byte. The
- * slowest reader decides how fast; a rank that has closed its end is waited for no more; nothing is read while no rank is left. One thread,
- * the agent's. */
+/* input.h - standard input for every rank of a host at once: what is read from one descriptor is written to all of
+ * them, byte for byte. The slowest reader decides how fast; a rank that has closed its end is waited for no more;
+ * nothing is read while no rank is left. One thread, the agent's. */
 #ifndef WORKER_INPUT_H
 #define WORKER_INPUT_H
 

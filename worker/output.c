@@ -42,7 +42,8 @@ struct mpl_sink {
     char *tagged;                       /* TAGGED_BYTES; NULL until a stream has a tag */
 };
 
-/* ---- who may be read --------------------------------------------------------------------------------------------------------- */
+/* ---- who may be read
+ * --------------------------------------------------------------------------------------------------------- */
 
 static void can_read (void *arg, uint32_t events);
 
@@ -78,10 +79,11 @@ static void set_holder (mpl_sink_t *self, mpl_stream_t *holder)
     listen_to_all (self);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ----------------------------------------------------------------------------------------------------------------- */
 
-/* The descriptor is shared with whoever started us, so it must not be made non-blocking; a second opening of the same pipe
- * or terminal may. */
+/* The descriptor is shared with whoever started us, so it must not be made non-blocking; a second opening of the
+ * same pipe or terminal may. */
 static int open_own (int fd)
 {
     struct stat file;
@@ -201,7 +203,8 @@ void mpl__sink_destroy (mpl_sink_t **self_p)
     *self_p = NULL;
 }
 
-/* ---- passing on ---------------------------------------------------------------------------------------------------------------- */
+/* ---- passing on
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 /* Passes bytes on with the tag before each line that begins in them. */
 static void put_tagged (mpl_stream_t *self, const char *bytes, size_t len)
@@ -301,7 +304,8 @@ static void pass_rest (mpl_stream_t *self)
         set_holder (self->sink, NULL);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 static void copy_to_file (mpl_stream_t *self, const char *bytes, size_t len)
 {
@@ -366,7 +370,7 @@ mpl_stream_t *mpl__stream_new (mpl_sink_t *sink, int fd, const mpl_style_t *styl
         mpl__fd_close (&copy);
         return NULL;
     }
-    *self = (mpl_stream_t) { .sink = sink, .fd = fd, .show = style->show, .copy = style->copy, .next = sink->streams };
+    *self = (mpl_stream_t){ .sink = sink, .fd = fd, .show = style->show, .copy = style->copy, .next = sink->streams };
     sink->streams = self;
     if (style->show == MPL__SHOW_SOON)
         sink->prompting = self;
@@ -414,7 +418,8 @@ void mpl__stream_destroy (mpl_stream_t **self_p)
     *self_p = NULL;
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- time
+ * ---------------------------------------------------------------------------------------------------------------------- */
 
 static uint64_t tick_prompt (mpl_stream_t *self, uint64_t now)
 {

@@ -46,13 +46,15 @@ static int fail (const char *name, int error, mpl_err_t *err)
     case EACCES:
         return mpl__err (err, error, "cannot start '%s': it is not executable", name);
     case ENOENT:
-        return mpl__err (err, error, "cannot start '%s': %s", name, strchr (name, '/') ? "there is no such file" : "it was not found in PATH");
+        return mpl__err (err, error, "cannot start '%s': %s", name,
+                         strchr (name, '/') ? "there is no such file" : "it was not found in PATH");
     default:
         return mpl__err (err, error, "cannot start '%s': %s", name, strerror (error));
     }
 }
 
-int mpl__program_find (const char *name, const char *folders, const char *search_path, int wdir_fd, char **path, mpl_err_t *err)
+int mpl__program_find (const char *name, const char *folders, const char *search_path, int wdir_fd, char **path,
+                       mpl_err_t *err)
 {
     int denied = 0;
 

@@ -39,7 +39,8 @@ struct mpl_ranks {
     int has_terminal;                   /* our standard input is one: who reads it may prompt */
 };
 
-/* ---- what they are started with ---------------------------------------------------------------------------------------------- */
+/* ---- what they are started with
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Opens the folder that a program runs in. -1 with *err. */
 static int open_folder (const char *path, mpl_err_t *err)
@@ -113,7 +114,8 @@ static void set_variables (mpl_ranks_t *self, program_t *program, const mpl_rank
     program->variables.vars[V_JOB] = self->own[V_JOB];
 }
 
-/* ---- output ------------------------------------------------------------------------------------------------------------------ */
+/* ---- output
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static int open_file (mpl_ranks_t *self, int rank, const char *ending, int flags, mpl_err_t *err)
 {
@@ -121,9 +123,11 @@ static int open_file (mpl_ranks_t *self, int rank, const char *ending, int flags
 
     if ((mkdir (self->order->output, 0777) < 0 && errno != EEXIST)
         || snprintf (path, sizeof path, "%s/%d.%s", self->order->output, rank, ending) >= (int) sizeof path)
-        return mpl__err (err, EIO, "the folder %s for the output cannot be made: %s", self->order->output, strerror (errno));
+        return mpl__err (err, EIO, "the folder %s for the output cannot be made: %s", self->order->output,
+                         strerror (errno));
     int fd = open (path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666);
-    return fd >= 0 ? fd : mpl__err (err, EIO, "the file %s for the output cannot be written: %s", path, strerror (errno));
+    return fd >= 0 ? fd
+                   : mpl__err (err, EIO, "the file %s for the output cannot be written: %s", path, strerror (errno));
 }
 
 static mpl_show_t choose_show (const mpl_ranks_t *self, int rank)
@@ -176,7 +180,8 @@ static int open_output (mpl_ranks_t *self, mpl_rank_t *rank, int is_err, int is_
     if (order->flags & MPL__ORDER_DIRECT && rank->rank == 0 && !is_spare)
         return 0;
     mpl__stream_destroy (stream);               /* of a spare that was lost */
-    if (order->output && (file = open_file (self, rank->rank, is_err ? "err" : "out", is_spare ? 0 : O_TRUNC, err)) < 0)
+    if (order->output
+        && (file = open_file (self, rank->rank, is_err ? "err" : "out", is_spare ? 0 : O_TRUNC, err)) < 0)
         return -1;
     if (file >= 0 && !(order->flags & MPL__ORDER_TEE)) {
         *end = file;
@@ -186,7 +191,8 @@ static int open_output (mpl_ranks_t *self, mpl_rank_t *rank, int is_err, int is_
     return *stream ? 0 : -1;
 }
 
-/* ---- input ------------------------------------------------------------------------------------------------------------------- */
+/* ---- input
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 /* *end: as above, but the caller closes it only when it is not ours. */
 static int open_input (mpl_ranks_t *self, const mpl_rank_t *rank, int is_spare, int *end, mpl_err_t *err)
@@ -199,18 +205,24 @@ static int open_input (mpl_ranks_t *self, const mpl_rank_t *rank, int is_spare, 
     if ((uint64_t) rank->rank == order->standard_input)
         *end = -1;
     else if (self->input && (*end = mpl__input_add (self->input)) < 0)
-        return mpl__err (err, errno, "no pipe for the input of rank %d: %s; more descriptors must be allowed (ulimit -n)",
+        return mpl__err (err, errno,
+                         "no pipe for the input of rank %d: %s; more descriptors must be allowed (ulimit -n)",
                          rank->rank, strerror (errno));
     return 0;
 }
 
-/* ---- starting ---------------------------------------------------------------------------------------------------------------- */
+/* ---- starting
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static mpl_control_t welcome_of (const mpl_ranks_t *self, const mpl_rank_t *rank, mpl_role_t role)
 {
     const mpl_order_t *order = self->order;
-    mpl_control_t welcome = { .type = MPL__C_WELCOME, .role = role, .rank = (uint64_t) rank->rank, .size = order->size,
-                              .local_rank = (uint64_t) (rank - self->ranks), .local_size = order->n_ranks };
+    mpl_control_t welcome = { .type = MPL__C_WELCOME,
+                              .role = role,
+                              .rank = (uint64_t) rank->rank,
+                              .size = order->size,
+                              .local_rank = (uint64_t) (rank - self->ranks),
+                              .local_size = order->n_ranks };
 
     memcpy (welcome.text, self->agent->folder, sizeof self->agent->folder);
     return welcome;
@@ -218,15 +230,17 @@ static mpl_control_t welcome_of (const mpl_ranks_t *self, const mpl_rank_t *rank
 
 static int open_ends (mpl_ranks_t *self, mpl_rank_t *rank, int is_spare, int ends[3], mpl_err_t *err)
 {
-    return open_input (self, rank, is_spare, &ends[0], err) < 0 || open_output (self, rank, 0, is_spare, &ends[1], err) < 0
+    return open_input (self, rank, is_spare, &ends[0], err) < 0
+                   || open_output (self, rank, 0, is_spare, &ends[1], err) < 0
                    || open_output (self, rank, 1, is_spare, &ends[2], err) < 0
                ? -1
                : 0;
 }
 
-/* A process begins with what the thread that starts it is bound to: there is no other moment, for posix_spawn gives none. */
-static mpl_held_t *start_bound (mpl_ranks_t *self, const mpl_rank_t *rank, const mpl_rank_t *as, const mpl_start_t *order, mpl_role_t role,
-                                mpl_err_t *err)
+/* A process begins with what the thread that starts it is bound to: there is no other moment, for posix_spawn
+ * gives none. */
+static mpl_held_t *start_bound (mpl_ranks_t *self, const mpl_rank_t *rank, const mpl_rank_t *as,
+                                const mpl_start_t *order, mpl_role_t role, mpl_err_t *err)
 {
     int number = rank == &self->spare ? -1 : rank->rank;
     mpl_cpuset_t set;
@@ -234,8 +248,9 @@ static mpl_held_t *start_bound (mpl_ranks_t *self, const mpl_rank_t *rank, const
     if (self->order->hold == MPL__HOLD_NONE)
         return mpl__held_start (self->agent, order, role, number, err);
     mpl_held_t *held = NULL;
-    if (mpl__cores_assign (&self->topology, (mpl_deal_t) self->order->deal, (mpl_hold_t) self->order->hold, (int) self->order->n_ranks,
-                           (int) (as - self->ranks), &set) < 0)
+    if (mpl__cores_assign (&self->topology, (mpl_deal_t) self->order->deal, (mpl_hold_t) self->order->hold,
+                           (int) self->order->n_ranks, (int) (as - self->ranks), &set)
+        < 0)
         mpl__err (err, ENOMEM, "no memory for the cores of rank %d", as->rank);
     else if (mpl__cpuset_bind_self (&set) < 0)
         mpl__err (err, EINVAL, "rank %d cannot be bound to its cores: %s", as->rank, strerror (errno));
@@ -246,8 +261,8 @@ static mpl_held_t *start_bound (mpl_ranks_t *self, const mpl_rank_t *rank, const
     return held;
 }
 
-static mpl_held_t *start (mpl_ranks_t *self, mpl_rank_t *rank, const mpl_rank_t *as, mpl_role_t role, program_t *program,
-                          mpl_err_t *err)
+static mpl_held_t *start (mpl_ranks_t *self, mpl_rank_t *rank, const mpl_rank_t *as, mpl_role_t role,
+                          program_t *program, mpl_err_t *err)
 {
     int ends[3] = { -1, -1, -1 }, is_spare = rank == &self->spare;
 
@@ -297,10 +312,12 @@ void mpl__ranks_all_started (mpl_ranks_t *self)
 
 mpl_held_t *mpl__ranks_start_spare (mpl_ranks_t *self, mpl_err_t *err)
 {
-    return start (self, &self->spare, &self->ranks[0], MPL__ROLE_NURSERY, &self->programs[self->order->ranks[0].app], err);
+    return start (self, &self->spare, &self->ranks[0], MPL__ROLE_NURSERY, &self->programs[self->order->ranks[0].app],
+                  err);
 }
 
-/* ---- while they run ------------------------------------------------------------------------------------------------------------ */
+/* ---- while they run
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static mpl_rank_t *find (mpl_ranks_t *self, int number)
 {
@@ -340,7 +357,8 @@ uint64_t mpl__ranks_tick (mpl_ranks_t *self, uint64_t now)
 
 int mpl__ranks_output_error (const mpl_ranks_t *self, const char **where)
 {
-    int error = mpl__sink_copy_error (self->out) ? mpl__sink_copy_error (self->out) : mpl__sink_copy_error (self->err);
+    int error =
+        mpl__sink_copy_error (self->out) ? mpl__sink_copy_error (self->out) : mpl__sink_copy_error (self->err);
 
     *where = error ? self->order->output : "standard output";
     return error ? error : mpl__sink_error (self->out);
@@ -374,7 +392,8 @@ void mpl__ranks_finish_output (mpl_ranks_t *self)
     finish_rank (&self->spare);
 }
 
-/* ---- beginning and end --------------------------------------------------------------------------------------------------------- */
+/* ---- beginning and end
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* Everybody's input is read through a second descriptor: ours is let go. */
 static int begin_input (mpl_ranks_t *self)

@@ -1,5 +1,6 @@
-/* ranks.h - the processes of a launch on this host: each started as the launcher's order says, with its program, variables, folder, input,
- * output and cores. It owns what they were started with and the streams that carry what they print; the agent owns the processes. */
+/* ranks.h - the processes of a launch on this host: each started as the launcher's order says, with its program,
+ * variables, folder, input, output and cores. It owns what they were started with and the streams that carry what
+ * they print; the agent owns the processes. */
 #ifndef WORKER_RANKS_H
 #define WORKER_RANKS_H
 
@@ -22,11 +23,13 @@ typedef struct {
 /* For the order, which stays the caller's; nothing is started yet. NULL with *err. */
 mpl_ranks_t *mpl__ranks_new (mpl_agent_t *agent, const mpl_order_t *order, mpl_err_t *err);
 
-/* Starts the next one, in the order's sequence; *rank is set even when that fails. NULL in *rank when all are started.
- * 0, or -1 with *err: as from mpl__held_start, and ENOENT, EACCES for a program or folder that cannot be used. */
+/* Starts the next one, in the order's sequence; *rank is set even when that fails. NULL in *rank when all are
+ * started. 0, or -1 with *err: as from mpl__held_start, and ENOENT, EACCES for a program or folder that cannot be
+ * used. */
 int mpl__ranks_start_next (mpl_ranks_t *self, mpl_rank_t **rank, mpl_err_t *err);
 
-/* All that there will be are started: our own standard input is let go, so that its writer learns when the rank reads no more. */
+/* All that there will be are started: our own standard input is let go, so that its writer learns when the rank
+ * reads no more. */
 void mpl__ranks_all_started (mpl_ranks_t *self);
 
 /* One more copy of rank 0's program, held, for the slot of rank 0 which is main. NULL with *err. */

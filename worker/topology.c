@@ -78,8 +78,8 @@ static hwloc_obj_t find_above (hwloc_obj_t pu, hwloc_obj_type_t type)
     return above;
 }
 
-/* hwloc has the units in the order of its tree, so those of a core and of a socket stand side by side. `usable`: NULL for
- * all. */
+/* hwloc has the units in the order of its tree, so those of a core and of a socket stand side by side. `usable`:
+ * NULL for all. */
 static void fill (mpl_topology_t *self, const library_t *lib, hwloc_topology_t topology, const mpl_cpuset_t *usable)
 {
     int depth = lib->get_type_depth (topology, HWLOC_OBJ_PU);
@@ -141,7 +141,8 @@ int mpl__topology_read (mpl_topology_t *self, mpl_err_t *err)
 int mpl__topology_read (mpl_topology_t *self, mpl_err_t *err)
 {
     *self = (mpl_topology_t) { .pus = NULL };
-    return mpl__err (err, ENOTSUP, "binding to cores needs libhwloc (Debian: libhwloc15), and this build is without it");
+    return mpl__err (err, ENOTSUP,
+                     "binding to cores needs libhwloc (Debian: libhwloc15), and this build is without it");
 }
 
 #endif

@@ -8,12 +8,13 @@
 #define N_THREAD_NAMES 6
 #define THREAD_TEXT 64
 
-static const char *const thread_names[N_THREAD_NAMES] = {
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"
-};
+static const char *const thread_names[N_THREAD_NAMES] = { "OMP_NUM_THREADS",     "OPENBLAS_NUM_THREADS",
+                                                          "MKL_NUM_THREADS",     "BLIS_NUM_THREADS",
+                                                          "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS" };
 
-/* What a launcher gives to each of its processes. A program that finds another launcher's takes itself for one of that launcher's ranks
- * (mpich#1539, mpich#7957), so what is inherited goes no further. Those that end in '*' are beginnings. */
+/* What a launcher gives to each of its processes. A program that finds another launcher's takes itself for one of
+ * that launcher's ranks (mpich#1539, mpich#7957), so what is inherited goes no further. Those that end in '*' are
+ * beginnings. */
 static const char *const launchers[] = {
     "MPL_RANK", "MPL_SIZE", "MPL_LOCAL_RANK", "MPL_LOCAL_SIZE", "MPL_NODE", "MPL_NODES", "MPL_JOB", "MPL_FD",
     "PMI_*", "PMIX_*", "OMPI_*", "PRTE_*", "HYDI_*", "MPI_LOCALRANKID", "MPI_LOCALNRANKS",
@@ -83,7 +84,8 @@ static size_t count (char *const *texts)
     return n;
 }
 
-int mpl__variables_make (mpl_variables_t *self, size_t n_own, char *const *set, mpl_keep_t keep, char *const *kept, int threads)
+int mpl__variables_make (mpl_variables_t *self, size_t n_own, char *const *set, mpl_keep_t keep, char *const *kept,
+                         int threads)
 {
     size_t n_set = count (set), n = n_own;
 

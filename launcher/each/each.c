@@ -59,7 +59,8 @@ struct each {
     char host[256];
 };
 
-/* ---- what stops it ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- what stops it
+ * ---------------------------------------------------------------------------------------------------------------------- */
 
 static void abandon (each_t *self)
 {
@@ -106,7 +107,8 @@ static void *take_signals (void *arg)
     return NULL;
 }
 
-/* ---- giving out jobs -------------------------------------------------------------------------------------------------------------------- */
+/* ---- giving out jobs
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 /* In whichever thread drives the pool. */
 static void job_done (mpl_future_t *future, void *arg)
@@ -244,7 +246,8 @@ static void give_out (each_t *self)
     }
 }
 
-/* ---- taking them back --------------------------------------------------------------------------------------------------------------------- */
+/* ---- taking them back
+ * --------------------------------------------------------------------------------------------------------------------- */
 
 static int code_of (const mpl_each_result_t *result)
 {
@@ -254,7 +257,8 @@ static int code_of (const mpl_each_result_t *result)
 static const char *hint (const mpl_each_result_t *result)
 {
     if (WIFSIGNALED (result->status))
-        return WTERMSIG (result->status) == SIGKILL && !result->timed_out ? "; out of memory, or killed by somebody?" : "";
+        return WTERMSIG (result->status) == SIGKILL && !result->timed_out ? "; out of memory, or killed by somebody?"
+                                                                          : "";
     return WEXITSTATUS (result->status) == 127 ? "; it, or something it runs, was not found?"
            : WEXITSTATUS (result->status) == 126 ? "; it, or something it runs, is not executable?" : "";
 }
@@ -271,7 +275,8 @@ static void say_failure (each_t *self, const job_t *job, const mpl_each_result_t
     else if (result->timed_out)
         snprintf (end, sizeof end, "was ended after %g s", self->options->timeout);
     else
-        snprintf (end, sizeof end, WIFSIGNALED (result->status) ? "ended with signal %d (%s)%s" : "ended with exit code %d%.0s%s",
+        snprintf (end, sizeof end,
+                  WIFSIGNALED (result->status) ? "ended with signal %d (%s)%s" : "ended with exit code %d%.0s%s",
                   WIFSIGNALED (result->status) ? WTERMSIG (result->status) : WEXITSTATUS (result->status),
                   WIFSIGNALED (result->status) ? strsignal (WTERMSIG (result->status)) : "", hint (result));
     fprintf (stderr, "mplaunch: job %lu (%.200s) on %s %s\n", job->number, command, self->host, end);
@@ -334,13 +339,15 @@ static void halt_if_decided (each_t *self, const mpl_each_result_t *result)
     pthread_mutex_lock (&self->bell.lock);
     total = mpl__feeder_total (self->feeder);
     pthread_mutex_unlock (&self->bell.lock);
-    mpl_halt_when_t when = mpl__halt_decide (&self->options->halt, self->n_failed, self->n_done - self->n_failed, total);
+    mpl_halt_when_t when =
+        mpl__halt_decide (&self->options->halt, self->n_failed, self->n_done - self->n_failed, total);
     if (when == MPL__HALT_NEVER)
         return;
     self->halt_code = code_of (result);
     if (!self->options->is_quiet) {
         mpl__meter_clear (&self->meter);
-        fprintf (stderr, "mplaunch: no further jobs are begun, as --halt says%s\n", when == MPL__HALT_NOW ? "; those that run are ended" : "");
+        fprintf (stderr, "mplaunch: no further jobs are begun, as --halt says%s\n",
+                 when == MPL__HALT_NOW ? "; those that run are ended" : "");
     }
     if (when == MPL__HALT_NOW)
         abandon (self);
@@ -350,8 +357,12 @@ static void halt_if_decided (each_t *self, const mpl_each_result_t *result)
 
 static void log_job (each_t *self, const job_t *job, const mpl_each_result_t *result, const char *command)
 {
-    mpl_joblog_entry_t entry = { .number = job->number, .began_at = result->began_at, .seconds = result->seconds, .bytes = result->out_bytes,
-                                 .status = result->status, .command = command };
+    mpl_joblog_entry_t entry = { .number = job->number,
+                                 .began_at = result->began_at,
+                                 .seconds = result->seconds,
+                                 .bytes = result->out_bytes,
+                                 .status = result->status,
+                                 .command = command };
     mpl_err_t err;
 
     if (mpl__joblog_add (self->joblog, &entry, &err) < 0)
@@ -359,7 +370,8 @@ static void log_job (each_t *self, const job_t *job, const mpl_each_result_t *re
 }
 
 /* It will not be run again: printed, logged, counted. */
-static void conclude (each_t *self, job_t *job, const mpl_each_result_t *result, mpl_printed_t *out, mpl_printed_t *err)
+static void conclude (each_t *self, job_t *job, const mpl_each_result_t *result, mpl_printed_t *out,
+                      mpl_printed_t *err)
 {
     mpl_job_words_t words = words_of (job, (unsigned) result->slot + 1);
     char *command = mpl__template_text (&self->template, &words), *tag = tag_of (self, job);
@@ -431,11 +443,14 @@ static void take_result (each_t *self, job_t *job)
     conclude (self, job, &result, &out, &err);
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the loop
+ * ------------------------------------------------------------------------------------------------------------------------------ */
 
 static void tick_meter (each_t *self, int is_last)
 {
-    mpl_meter_count_t count = { .done = self->n_done, .failed = self->n_failed, .running = self->n_flying, .skipped = self->n_skipped };
+    mpl_meter_count_t count = {
+        .done = self->n_done, .failed = self->n_failed, .running = self->n_flying, .skipped = self->n_skipped
+    };
 
     if (!self->meter.is_on)
         return;
@@ -445,7 +460,8 @@ static void tick_meter (each_t *self, int is_last)
     mpl__meter_tick (&self->meter, &count, mpl__clock_ns (), is_last);
 }
 
-/* Waits until something has happened: a job is back, an input is there, a signal came, or the line of the meter is due. The jobs that are back. */
+/* Waits until something has happened: a job is back, an input is there, a signal came, or the line of the meter is
+ * due. The jobs that are back. */
 static job_t *wait_for_jobs (each_t *self)
 {
     struct timespec until;
@@ -498,12 +514,14 @@ static void run_all (each_t *self)
     }
 }
 
-/* ---- beginning and end ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- beginning and end
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 /* The initializer's argument (run.h). The caller frees it. NULL: ENOMEM. */
 static char *make_setup (const mpl_each_options_t *options, size_t *len)
 {
-    mpl_each_setup_t setup = { .timeout_ns = (uint64_t) (options->timeout * MPL__NS_PER_S), .n_words = options->n_command };
+    mpl_each_setup_t setup = { .timeout_ns = (uint64_t) (options->timeout * MPL__NS_PER_S),
+                               .n_words = options->n_command };
     const char *output = options->output ? options->output : "";
 
     *len = sizeof setup + strlen (options->replace) + 1 + strlen (output) + 1;
@@ -561,12 +579,14 @@ static int begin (each_t *self, mpl_err_t *err)
     self->done_end = &self->done;
     mpl__template_init (&self->template, options->command, options->n_command, options->replace);
     gethostname (self->host, sizeof self->host - 1);
-    /* One job more for each worker than it runs, so that none waits; but what may be halted is not given out beforehand. */
+    /* One job more for each worker than it runs, so that none waits; but what may be halted is not given out
+     * beforehand. */
     self->window = (size_t) options->jobs * (options->halt.when == MPL__HALT_NEVER ? 2 : 1);
     if (!(self->print = mpl__print_new (options->keeps_order)))
         return mpl__err (err, ENOMEM, "no memory for the jobs' output");
     if (options->output && mkdir (options->output, 0777) < 0 && errno != EEXIST)
-        return mpl__err (err, errno, "the folder %s for the output cannot be made: %s", options->output, strerror (errno));
+        return mpl__err (err, errno, "the folder %s for the output cannot be made: %s", options->output,
+                         strerror (errno));
     if (options->joblog && !(self->joblog = mpl__joblog_open (options->joblog, options->resume, err)))
         return -1;
     if (open_pool (self, err) < 0 || open_inputs (self, err) < 0)

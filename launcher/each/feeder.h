@@ -1,5 +1,5 @@
-/* feeder.h - reads inputs ahead in a thread of its own, so that a slow source holds up no result; at most so many, so that an endless one fills
- * no memory. Whoever takes them waits on its condition, which others may signal too. */
+/* feeder.h - reads inputs ahead in a thread of its own, so that a slow source holds up no result; at most so many,
+ * so that an endless one fills no memory. Whoever takes them waits on its condition, which others may signal too. */
 #ifndef LAUNCHER_EACH_FEEDER_H
 #define LAUNCHER_EACH_FEEDER_H
 

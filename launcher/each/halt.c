@@ -48,7 +48,9 @@ int mpl__halt_parse (const char *text, mpl_halt_t *halt)
 
 mpl_halt_when_t mpl__halt_decide (const mpl_halt_t *halt, size_t n_failed, size_t n_succeeded, size_t total)
 {
-    size_t n = halt->what == MPL__HALT_FAIL ? n_failed : halt->what == MPL__HALT_SUCCESS ? n_succeeded : n_failed + n_succeeded;
+    size_t n = halt->what == MPL__HALT_FAIL      ? n_failed
+               : halt->what == MPL__HALT_SUCCESS ? n_succeeded
+                                                 : n_failed + n_succeeded;
 
     if (halt->when == MPL__HALT_NEVER)
         return MPL__HALT_NEVER;

@@ -26,7 +26,8 @@ struct mpl_inputs {
 
 static int cannot_read (const char *path, mpl_err_t *err)
 {
-    return mpl__err (err, errno, "the inputs in %s cannot be read: %s", strcmp (path, "-") ? path : "standard input", strerror (errno));
+    return mpl__err (err, errno, "the inputs in %s cannot be read: %s", strcmp (path, "-") ? path : "standard input",
+                     strerror (errno));
 }
 
 static FILE *open_file (const char *path, mpl_err_t *err)
@@ -55,7 +56,8 @@ static int read_record (source_t *self, char separator, char **record, size_t *r
     if (len && (*record)[len - 1] == separator)
         (*record)[--len] = '\0';
     if (strlen (*record) != (size_t) len)
-        return mpl__err (err, EINVAL, "an input in %s has a NUL in it; -0 is for inputs that end with one", self->path);
+        return mpl__err (err, EINVAL, "an input in %s has a NUL in it; -0 is for inputs that end with one",
+                         self->path);
     return 1;
 }
 
@@ -102,7 +104,8 @@ mpl_inputs_t *mpl__inputs_new (const mpl_each_options_t *options, mpl_err_t *err
         self->sources[i] = (source_t) { .words = from->words, .n = from->n, .path = from->path };
         if (!from->path)
             continue;
-        if (i == 0 ? !(self->sources[0].file = open_file (from->path, err)) : read_whole (&self->sources[i], self->separator, err) < 0) {
+        if (i == 0 ? !(self->sources[0].file = open_file (from->path, err))
+                   : read_whole (&self->sources[i], self->separator, err) < 0) {
             mpl__inputs_destroy (&self);
             return NULL;
         }

@@ -116,8 +116,9 @@ int mpl__joblog_add (mpl_joblog_t *self, const mpl_joblog_entry_t *entry, mpl_er
     if (!self)
         return 0;
     /* The host is ":", as GNU parallel calls this one; a killed job has the exit value -1. */
-    fprintf (self->file, "%lu\t:\t%.3f\t%10.3f\t0\t%zu\t%d\t%d\t%s\n", entry->number, entry->began_at, entry->seconds, entry->bytes,
-             has_signal ? -1 : WEXITSTATUS (entry->status), has_signal ? WTERMSIG (entry->status) : 0, entry->command);
+    fprintf (self->file, "%lu\t:\t%.3f\t%10.3f\t0\t%zu\t%d\t%d\t%s\n", entry->number, entry->began_at, entry->seconds,
+             entry->bytes, has_signal ? -1 : WEXITSTATUS (entry->status), has_signal ? WTERMSIG (entry->status) : 0,
+             entry->command);
     if (fflush (self->file) == 0)
         return 0;
     return mpl__err (err, errno, "the joblog %s cannot be written: %s", self->path, strerror (errno));

@@ -1,4 +1,5 @@
-/* joblog.h - a line for each job that has ended, in GNU parallel's columns, and which jobs such a file says are done. One thread. */
+/* joblog.h - a line for each job that has ended, in GNU parallel's columns, and which jobs such a file says are
+ * done. One thread. */
 #ifndef LAUNCHER_EACH_JOBLOG_H
 #define LAUNCHER_EACH_JOBLOG_H
 
@@ -18,7 +19,8 @@ typedef struct {
     const char *command;
 } mpl_joblog_entry_t;
 
-/* Opens it to be written anew, or to go on with, as `resume` says; then what it tells of is read first. NULL with *err. */
+/* Opens it to be written anew, or to go on with, as `resume` says; then what it tells of is read first. NULL with
+ * *err. */
 mpl_joblog_t *mpl__joblog_open (const char *path, mpl_each_resume_t resume, mpl_err_t *err);
 
 /* Whether that job is done already and need not be run. */

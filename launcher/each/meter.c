@@ -34,9 +34,11 @@ const char *mpl__meter_text (const mpl_meter_count_t *count, double seconds, int
     len += (size_t) snprintf (text + len, size - len, "%zu", count->done + count->skipped);
     if (count->total)
         len += (size_t) snprintf (text + len, size - len, " of %zu", count->total);
-    len += (size_t) snprintf (text + len, size - len, " done, %zu failed, %zu running, %.3g/s", count->failed, count->running, rate);
+    len += (size_t) snprintf (text + len, size - len, " done, %zu failed, %zu running, %.3g/s", count->failed,
+                              count->running, rate);
     if (count->total && rate > 0)
-        snprintf (text + len, size - len, ", %.0f s left", (double) (count->total - count->done - count->skipped) / rate);
+        snprintf (text + len, size - len, ", %.0f s left",
+                  (double) (count->total - count->done - count->skipped) / rate);
     return text;
 }
 

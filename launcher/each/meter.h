@@ -1,5 +1,5 @@
-/* meter.h - how far the jobs are: one line on standard error with what is done, how fast, and how long it may still take. On a terminal it is
- * written over and over, elsewhere once in a while. */
+/* meter.h - how far the jobs are: one line on standard error with what is done, how fast, and how long it may
+ * still take. On a terminal it is written over and over, elsewhere once in a while. */
 #ifndef LAUNCHER_EACH_METER_H
 #define LAUNCHER_EACH_METER_H
 

@@ -1,5 +1,5 @@
-/* mpeach - what mplaunch --each starts: a pool whose task is to run a command, once for each input. A pool program like any other: only rank 0
- * runs past mpl_init. */
+/* mpeach - what mplaunch --each starts: a pool whose task is to run a command, once for each input. A pool program
+ * like any other: only rank 0 runs past mpl_init. */
 #include "launcher/each/each.h"
 #include "launcher/each/options.h"
 #include "launcher/each/run.h"

@@ -198,12 +198,14 @@ static int take_inputs (mpl_each_options_t *options, int argc, char *const *argv
     if (!strcmp (separator, ":::")) {
         if (options->n_sources == MPL__EACH_SOURCES_MAX)
             return mpl__err (err, E2BIG, "there are more than %d sources of inputs", MPL__EACH_SOURCES_MAX);
-        options->sources[options->n_sources++] = (mpl_each_source_t) { .words = argv + first, .n = (size_t) (*at - first) };
+        options->sources[options->n_sources++] =
+            (mpl_each_source_t){ .words = argv + first, .n = (size_t) (*at - first) };
         return 0;
     }
     for (int i = first; i < *at; i++)
         if (take_file (options, argv[i], 0) < 0)
-            return mpl__err (err, EINVAL, "'%.200s' after :::: is no path, or there are more than %d sources", argv[i], MPL__EACH_SOURCES_MAX);
+            return mpl__err (err, EINVAL, "'%.200s' after :::: is no path, or there are more than %d sources",
+                             argv[i], MPL__EACH_SOURCES_MAX);
     return 0;
 }
 
@@ -227,7 +229,8 @@ int mpl__each_options_parse (mpl_each_options_t *options, int argc, char *const 
     *options = (mpl_each_options_t) { .jobs = cores, .separator = '\n', .replace = "{}", .retries = 1 };
     for (; at < argc && strcmp (argv[at], "--"); at++) {
         if (strncmp (argv[at], "--", 2))
-            return mpl__err (err, EINVAL, "'%.200s' is no option in its long form; -- goes before the command", argv[at]);
+            return mpl__err (err, EINVAL, "'%.200s' is no option in its long form; -- goes before the command",
+                             argv[at]);
         if (take_option (options, argc, argv, &at, cores, err) < 0)
             return -1;
     }

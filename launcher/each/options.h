@@ -1,5 +1,6 @@
-/* options.h - the command line of mpeach, read into one struct: which inputs there are, which command is run for each, how, and what is told of
- * it. Reads no file and prints nothing; mplaunch reads it with this too, before it starts anything. */
+/* options.h - the command line of mpeach, read into one struct: which inputs there are, which command is run for
+ * each, how, and what is told of it. Reads no file and prints nothing; mplaunch reads it with this too, before it
+ * starts anything. */
 #ifndef LAUNCHER_EACH_OPTIONS_H
 #define LAUNCHER_EACH_OPTIONS_H
 
@@ -36,8 +37,8 @@ typedef struct {
     size_t n_sources;
 } mpl_each_options_t;
 
-/* Reads argv = { "mpeach", options in their long form, "--", command..., ":::", inputs... }, from which *options borrows. cores is what half of
- * the cores and the like are counted from. 0, or -1 with *err. */
+/* Reads argv = { "mpeach", options in their long form, "--", command..., ":::", inputs... }, from which *options
+ * borrows. cores is what half of the cores and the like are counted from. 0, or -1 with *err. */
 int mpl__each_options_parse (mpl_each_options_t *options, int argc, char *const *argv, int cores, mpl_err_t *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* print.h - prints what jobs printed: each job's output in one piece, as they end or in the order of their inputs. It owns what waits for its
- * turn, which is bounded by whoever submits jobs (mpl__print_is_full). One thread. */
+/* print.h - prints what jobs printed: each job's output in one piece, as they end or in the order of their inputs.
+ * It owns what waits for its turn, which is bounded by whoever submits jobs (mpl__print_is_full). One thread. */
 #ifndef LAUNCHER_EACH_PRINT_H
 #define LAUNCHER_EACH_PRINT_H
 
@@ -20,8 +20,8 @@ typedef struct {
 /* in_order: jobs are printed by their numbers, from 1 on, each of which is added once. NULL: ENOMEM. */
 mpl_print_t *mpl__print_new (int in_order);
 
-/* What a job printed on standard output and error; both are taken. tag: goes before each line, taken; NULL: none. 0; -1 with errno when it cannot
- * be printed (EPIPE: the reader is gone). Blocks as long as the reader does. */
+/* What a job printed on standard output and error; both are taken. tag: goes before each line, taken; NULL: none.
+ * 0; -1 with errno when it cannot be printed (EPIPE: the reader is gone). Blocks as long as the reader does. */
 int mpl__print_add (mpl_print_t *self, unsigned long number, mpl_printed_t *out, mpl_printed_t *err, char **tag);
 
 /* That job prints nothing: it was done before. */

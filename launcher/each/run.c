@@ -45,9 +45,11 @@ static struct {
     volatile sig_atomic_t is_ending;
 } worker;
 
-/* ---- signals ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- signals
+ * ------------------------------------------------------------------------------------------------------------------------- */
 
-/* The job is in a group of its own, so what the worker is told, the job is to be told. TERM: it has the time until the worker is killed. */
+/* The job is in a group of its own, so what the worker is told, the job is to be told. TERM: it has the time until
+ * the worker is killed. */
 static void on_term (int signal)
 {
     if (!worker.job)
@@ -86,7 +88,8 @@ static void handle (int signal, void (*handler) (int))
     sigaction (signal, &action, NULL);
 }
 
-/* ---- before the first job ---------------------------------------------------------------------------------------------------------- */
+/* ---- before the first job
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* Takes the argument apart. It is kept for as long as the worker lives. */
 static int read_setup (const char *in, size_t len)
@@ -111,7 +114,8 @@ static int read_setup (const char *in, size_t len)
 int mpl__each_prepare (mpl_call_t *call, const void *in, void *out)
 {
     (void) out;
-    if (read_setup (in, mpl_call_in_len (call)) < 0 || mpl__variables_make (&worker.variables, N_OWN, NULL, MPL__KEEP_ALL, NULL, 0) < 0)
+    if (read_setup (in, mpl_call_in_len (call)) < 0
+        || mpl__variables_make (&worker.variables, N_OWN, NULL, MPL__KEEP_ALL, NULL, 0) < 0)
         return mpl_call_fail (call, "no memory for the command");
     mpl__template_init (&worker.template, worker.words, worker.setup.n_words, worker.replace);
     worker.files[0] = worker.files[1] = -1;
@@ -125,7 +129,8 @@ int mpl__each_prepare (mpl_call_t *call, const void *in, void *out)
     return 0;
 }
 
-/* ---- output -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- output
+ * -------------------------------------------------------------------------------------------------------------------------- */
 
 /* On disk, like any output of a job, and without a name; in memory where the file system cannot do that. */
 static int make_file (void)
@@ -155,7 +160,8 @@ static int open_files (uint64_t number)
     return 0;
 }
 
-/* Lets those files go that were fetched, and waits until there is room for more. Whoever fetches them is our main; without it we are killed. */
+/* Lets those files go that were fetched, and waits until there is room for more. Whoever fetches them is our main;
+ * without it we are killed. */
 static void let_fetched_go (size_t room)
 {
     for (;;) {
@@ -238,10 +244,12 @@ static int reply (mpl_call_t *call, mpl_each_result_t *result)
     }
     result->out_bytes = size_of (worker.files[0]);
     result->err_bytes = size_of (worker.files[1]);
-    return result->out_bytes + result->err_bytes <= MPL__EACH_INLINE_BYTES ? reply_inline (call, result) : reply_kept (call, result);
+    return result->out_bytes + result->err_bytes <= MPL__EACH_INLINE_BYTES ? reply_inline (call, result)
+                                                                           : reply_kept (call, result);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- running
+ * ------------------------------------------------------------------------------------------------------------------------- */
 
 /* 0, or an errno value. */
 static int spawn (char **argv)
@@ -370,7 +378,9 @@ int mpl__each_run (mpl_call_t *call, const void *in, void *out)
 
     (void) out;
     memcpy (&item, in, sizeof item);
-    mpl_each_result_t result = { .number = item.number, .slot = slot, .pid = (int) getpid (), .out_fd = -1, .err_fd = -1 };
+    mpl_each_result_t result = {
+        .number = item.number, .slot = slot, .pid = (int) getpid (), .out_fd = -1, .err_fd = -1
+    };
     let_fetched_go (0);
     char **argv = fill_arguments (in, &item, (unsigned) slot + 1);
     if (!argv)
@@ -378,7 +388,8 @@ int mpl__each_run (mpl_call_t *call, const void *in, void *out)
     set_variables (item.number, slot);
     if (open_files (item.number) < 0) {
         free (argv);
-        return mpl_call_fail (call, "there is no file for its output%s%s: %s", *worker.output ? " in " : "", worker.output, strerror (errno));
+        return mpl_call_fail (call, "there is no file for its output%s%s: %s", *worker.output ? " in " : "",
+                              worker.output, strerror (errno));
     }
     run_job (argv, &result);
     free (argv);
@@ -387,7 +398,8 @@ int mpl__each_run (mpl_call_t *call, const void *in, void *out)
     return reply (call, &result);
 }
 
-/* ---- in main ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- in main
+ * ------------------------------------------------------------------------------------------------------------------------- */
 
 int mpl__each_fetch (pid_t worker_pid, int fd)
 {

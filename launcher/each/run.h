@@ -1,6 +1,6 @@
-/* run.h - running one command in a worker: the task of mpeach's pool. A job has a process group of its own, /dev/null as its input, and its
- * output goes to files without a name, which come back with the answer or, when they are large, are left open to be fetched. Whatever a job
- * leaves running is ended. */
+/* run.h - running one command in a worker: the task of mpeach's pool. A job has a process group of its own,
+ * /dev/null as its input, and its output goes to files without a name, which come back with the answer or, when
+ * they are large, are left open to be fetched. Whatever a job leaves running is ended. */
 #ifndef LAUNCHER_EACH_RUN_H
 #define LAUNCHER_EACH_RUN_H
 
@@ -13,8 +13,8 @@
 /* Output above this stays in its file until whoever prints it has opened that. */
 #define MPL__EACH_INLINE_BYTES ((size_t) 1 << 20)
 
-/* What every job has in common: the initializer's argument. Behind it the command's words, the replacement text and the folder for output
- * ("": none), each with its NUL. */
+/* What every job has in common: the initializer's argument. Behind it the command's words, the replacement text
+ * and the folder for output ("": none), each with its NUL. */
 typedef struct {
     uint64_t timeout_ns;                /* 0: none */
     uint64_t n_words;
@@ -43,8 +43,8 @@ typedef struct {
 int mpl__each_prepare (mpl_call_t *call, const void *in, void *out);
 int mpl__each_run (mpl_call_t *call, const void *in, void *out);
 
-/* In main: opens a file that a worker of this host left open for us and tells the worker that it may let it go. -1 with errno: the worker has
- * died, or is on another host. */
+/* In main: opens a file that a worker of this host left open for us and tells the worker that it may let it go. -1
+ * with errno: the worker has died, or is on another host. */
 int mpl__each_fetch (pid_t worker, int fd);
 
 #endif

@@ -8,7 +8,8 @@
 #define SAFE "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%^"
 #define SHELL_SIGNS " \t\n|&;<>()$`\\\"'*?[]#~!"
 
-/* ---- text that grows --------------------------------------------------------------------------------------------------------------- */
+/* ---- text that grows
+ * --------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     char *bytes;
@@ -54,7 +55,8 @@ static void put_quoted (text_t *self, const char *bytes, size_t len)
     put (self, "'", 1);
 }
 
-/* ---- places ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- places
+ * ------------------------------------------------------------------------------------------------------------------------ */
 
 typedef enum { WHOLE, NO_ENDING, NO_FOLDERS, FOLDER, NEITHER, NUMBER, SLOT } what_t;
 
@@ -81,7 +83,8 @@ static size_t read_place (const mpl_template_t *self, const char *text, place_t 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!strncmp (text + at, kinds[i].sign, strlen (kinds[i].sign))) {
             place->what = kinds[i].what;
-            int is_bare = place->what == WHOLE && at == 1, has_no_source = place->what == NUMBER || place->what == SLOT;
+            int is_bare = place->what == WHOLE && at == 1,
+                has_no_source = place->what == NUMBER || place->what == SLOT;
             if (is_bare || (has_no_source && at > 1))       /* "{}" where something else stands for the input */
                 return 0;
             return at + strlen (kinds[i].sign);
@@ -121,7 +124,8 @@ static void put_place (text_t *to, const place_t *place, const mpl_job_words_t *
     size_t len, first = place->source ? place->source - 1 : 0, last = place->source ? place->source : job->n;
 
     if (place->what == NUMBER || place->what == SLOT) {
-        put (to, number, (size_t) snprintf (number, sizeof number, "%lu", place->what == NUMBER ? job->number : job->slot));
+        put (to, number,
+             (size_t) snprintf (number, sizeof number, "%lu", place->what == NUMBER ? job->number : job->slot));
         return;
     }
     for (size_t i = first; i < last && i < job->n; i++) {
@@ -159,7 +163,8 @@ static int has_place (const mpl_template_t *self, const char *word)
     return 0;
 }
 
-/* ---- filling ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- filling
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 void mpl__template_init (mpl_template_t *self, char *const *words, size_t n, const char *replace)
 {

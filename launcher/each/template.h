@@ -1,11 +1,12 @@
-/* template.h - from a command with places for the input to the arguments of one job: {} and its kin, and a shell only where the command needs
- * one, with every input quoted. Pure. */
+/* template.h - from a command with places for the input to the arguments of one job: {} and its kin, and a shell
+ * only where the command needs one, with every input quoted. Pure. */
 #ifndef LAUNCHER_EACH_TEMPLATE_H
 #define LAUNCHER_EACH_TEMPLATE_H
 
 #include <stddef.h>
 
-/* The places, as in GNU parallel. With several sources {} is all of a job's inputs with blanks between, {1} the first source's and so on.
+/* The places, as in GNU parallel. With several sources {} is all of a job's inputs with blanks between, {1} the
+ * first source's and so on.
  *      {}   {1}     the input              {/}  {1/}    without its folders       {//} {1//}   its folder ("." when it has none)
  *      {.}  {1.}    without its ending     {/.} {1/.}   without both              {#}  the job's number    {%}  its worker's number */
 typedef struct {
