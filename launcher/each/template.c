@@ -97,7 +97,7 @@ static const char *part_of (const char *input, what_t what, size_t *len)
 {
     const char *slash = strrchr (input, '/'), *name = slash ? slash + 1 : input;
     const char *dot = strrchr (name, '.');
-    size_t whole = strlen (input), to_dot = dot && dot > name ? (size_t) (dot - input) : whole;
+    size_t whole = strlen (input), to_dot = dot ? (size_t) (dot - input) : whole;
 
     switch (what) {
     case NO_ENDING:
