@@ -251,9 +251,9 @@ static mpl_held_t *start_bound (mpl_ranks_t *self, const mpl_rank_t *rank, const
     if (mpl__cores_assign (&self->topology, (mpl_deal_t) self->order->deal, (mpl_hold_t) self->order->hold,
                            (int) self->order->n_ranks, (int) (as - self->ranks), &set)
         < 0)
-        mpl__err (err, ENOMEM, "no memory for the cores of rank %d", as->rank);
+        mpl__err (err, ENOMEM, "no memory for its cores");
     else if (mpl__cpuset_bind_self (&set) < 0)
-        mpl__err (err, EINVAL, "rank %d cannot be bound to its cores: %s", as->rank, strerror (errno));
+        mpl__err (err, EINVAL, "it cannot be bound to its cores: %s", strerror (errno));
     else
         held = mpl__held_start (self->agent, order, role, number, err);
     mpl__cpuset_bind_self (&self->unbound);
