@@ -1,9 +1,12 @@
-/* Fuzz target: the decoders of records and control messages. Any bytes are decoded or refused; nothing is read beyond them, and
+/* Fuzz target: the decoders of records, control messages and orders. Any bytes are decoded or refused; nothing is read beyond them, and
  * what was decoded is encoded to the same bytes. */
 #include "tests/fuzz/smoke.h"
+#include "wire/bytes.h"
 #include "wire/control.h"
+#include "wire/order.h"
 #include "wire/record.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,8 +70,93 @@ static void fuzz_true_control (const uint8_t *data, size_t size)
     fuzz_control (bytes, 8 + len);
 }
 
+/* Every text of an order is read to its end. */
+static void read_texts (char *const *texts)
+{
+    for (; *texts; texts++)
+        sum += (unsigned) strlen (*texts);
+}
+
+static void read_order (const mpl_order_t *order)
+{
+    char *const all[] = { order->job, order->host, order->output ? order->output : order->wdir, NULL };
+
+    read_texts (all);
+    read_texts (order->set);
+    for (size_t i = 0; i < order->n_apps; i++) {
+        expect (order->apps[i].argv[0] != NULL, "a program has a name");
+        read_texts (order->apps[i].argv);
+        read_texts (order->apps[i].set);
+        read_texts (order->apps[i].kept);
+    }
+    for (size_t i = 0; i < order->n_ranks; i++)
+        expect (order->ranks[i].rank < order->size && order->ranks[i].app < order->n_apps, "a rank is one of the launch and runs a program");
+}
+
+static void fuzz_order (const uint8_t *data, size_t size)
+{
+    mpl_order_t order;
+    uint8_t *again;
+    size_t len;
+
+    if (mpl__order_decode (data, size, &order) < 0) {
+        expect (errno == EPROTO && !order.memory, "what is no order is refused as that");
+        return;
+    }
+    read_order (&order);
+    expect (mpl__order_encode (&order, &again, &len) == 0 && len == size && !memcmp (again, data, size),
+            "an order is encoded as it was decoded");
+    free (again);
+    mpl__order_clear (&order);
+    expect (!order.memory && !order.job, "an order that was cleared holds nothing");
+}
+
+/* Random bytes hold no order; a right one in which some bytes were changed often does. */
+static void fuzz_changed_order (const uint8_t *data, size_t size)
+{
+    char *argv[] = { "program", "an argument", "", NULL }, *set[] = { "NAME=value", NULL }, *kept[] = { "HOME", NULL };
+    mpl_order_app_t apps[] = { { argv, set, kept, MPL__KEEP_LISTED, "/tmp", NULL }, { argv, kept, set, MPL__KEEP_ALL, NULL, "a:b" } };
+    mpl_order_rank_t ranks[] = { { 0, 1 }, { 3, 0 } };
+    const mpl_order_t order = { .job = "job", .host = "host", .set = set, .size = 4, .node = 1, .nodes = 2, .sharers = 2, .apps = apps,
+                                .n_apps = 2, .ranks = ranks, .n_ranks = 2 };
+    uint8_t *bytes;
+    size_t len;
+
+    if (mpl__order_encode (&order, &bytes, &len) < 0)
+        abort ();
+    for (size_t i = 0; i + 3 <= size && i < 24; i += 3) {       /* three bytes of data: where, and what to add there */
+        size_t at = (size_t) (data[i] | data[i + 1] << 8) % len;
+        bytes[at] = (uint8_t) (bytes[at] + data[i + 2]);
+    }
+    fuzz_order (bytes, len);
+    if (size) {                                 /* cut, and with a length that is right */
+        size_t cut = 8 + data[0] * (len - 8) / 256;
+        mpl__put64 (bytes, cut - 8);
+        fuzz_order (bytes, cut);
+    }
+    free (bytes);
+}
+
+/* Bytes that say the truth about their length and protocol. */
+static void fuzz_true_order (const uint8_t *data, size_t size)
+{
+    uint8_t *bytes = malloc (size + 12);
+
+    if (!bytes)
+        abort ();
+    mpl__put64 (bytes, size + 4);
+    mpl__put32 (bytes + 8, MPL__PROTOCOL);
+    if (size)
+        memcpy (bytes + 12, data, size);
+    fuzz_order (bytes, size + 12);
+    free (bytes);
+}
+
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
+    fuzz_order (data, size);
+    fuzz_true_order (data, size);
+    fuzz_changed_order (data, size);
     fuzz_records (data, size);
     fuzz_control (data, size);
     fuzz_true_control (data, size);
