@@ -54,7 +54,7 @@ struct each {
     unsigned long n_numbered;
     size_t n_done, n_failed, n_skipped;
     int has_all_inputs;
-    int halt_code;                      /* of the job that made us stop */
+    int is_halted, halt_code;           /* by --halt, and which code that makes */
     int is_broken;
     char host[256];
 };
@@ -337,7 +337,8 @@ static void halt_if_decided (each_t *self, const mpl_each_result_t *result)
     mpl_halt_when_t when = mpl__halt_decide (&self->options->halt, self->n_failed, self->n_done - self->n_failed, total);
     if (when == MPL__HALT_NEVER)
         return;
-    self->halt_code = code_of (result);
+    self->is_halted = 1;
+    self->halt_code = mpl__halt_code (&self->options->halt, self->n_failed, total, code_of (result));
     if (!self->options->is_quiet) {
         mpl__meter_clear (&self->meter);
         fprintf (stderr, "mplaunch: no further jobs are begun, as --halt says%s\n", when == MPL__HALT_NOW ? "; those that run are ended" : "");
@@ -584,7 +585,7 @@ static int code (const each_t *self)
         return BROKEN;
     if (self->signal)
         return 128 + self->signal;
-    if (self->options->halt.when != MPL__HALT_NEVER && self->state != RUNNING)
+    if (self->is_halted && self->halt_code >= 0)
         return self->halt_code;
     return (int) (self->n_failed > FAILED_MAX ? FAILED_MAX + 1 : self->n_failed);
 }

@@ -395,7 +395,9 @@ int mpl__each_fetch (pid_t worker_pid, int fd)
 
     snprintf (path, sizeof path, "/proc/%d/fd/%d", (int) worker_pid, fd);
     int file = open (path, O_RDONLY | O_CLOEXEC);
-    if (file >= 0)
-        fchmod (file, TAKEN);
+    /* Also when it cannot be opened, for want of descriptors: the worker would wait for ever with files that nobody comes for. */
+    int saved = errno;
+    chmod (path, TAKEN);
+    errno = saved;
     return file;
 }
