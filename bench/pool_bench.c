@@ -52,7 +52,7 @@ static void rest_until (double instant)
         ;
 }
 
-/* ---- tasks -------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ----------------------------------------------------------------------------------------------------- */
 
 static int nothing (mpl_call_t *call, const void *in, void *out)
 {
@@ -140,7 +140,7 @@ static const mpl_task_t tasks[] = {
     { 0 },
 };
 
-/* ---- what the benchmarks share ------------------------------------------------------------------------------------ */
+/* ---- what the benchmarks share --------------------------------------------------------------------------------- */
 
 static void die (const char *fmt, ...) __attribute__ ((noreturn, format (printf, 1, 2)));
 static void die (const char *fmt, ...)
@@ -231,7 +231,7 @@ static mpl_pool_t *open_warm_pool (int workers, size_t chunk)
     return pool;
 }
 
-/* ---- map of small items ------------------------------------------------------------------------------------------- */
+/* ---- map of small items ---------------------------------------------------------------------------------------- */
 
 static double *numbers (size_t n)
 {
@@ -325,7 +325,7 @@ static void serial (size_t n)
     free (xs);
 }
 
-/* ---- one at a time ------------------------------------------------------------------------------------------------ */
+/* ---- one at a time --------------------------------------------------------------------------------------------- */
 
 static void apply (size_t n)
 {
@@ -377,7 +377,7 @@ static void apply_async (size_t n)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- large items -------------------------------------------------------------------------------------------------- */
+/* ---- large items ----------------------------------------------------------------------------------------------- */
 
 /* MB/s one way. As with the map: once into memory nobody has touched, which is also what Python has, once again into
  * the same. */
@@ -416,7 +416,7 @@ static void payload_64m (size_t n)
     payload ("payload-64m", echo_64m, (size_t) BIG_MIB * MIB, n);
 }
 
-/* ---- starting and ending ------------------------------------------------------------------------------------------ */
+/* ---- starting and ending --------------------------------------------------------------------------------------- */
 
 /* The first pool of a process is apart from the later ones: most programs have one. */
 static void updown (size_t workers)
@@ -499,7 +499,7 @@ static void respawn (size_t n)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- what it costs to wait, and to be there ----------------------------------------------------------------------- */
+/* ---- what it costs to wait, and to be there -------------------------------------------------------------------- */
 
 /* Seconds of processor time of all threads of a process. The clock counts nanoseconds; /proc/PID/stat counts hundredths
  * of a second, too coarse for less than one percent of some seconds. */
@@ -690,7 +690,7 @@ static void worker_pss (size_t workers)
     }
 }
 
-/* ---- are all workers busy to the end? ----------------------------------------------------------------------------- */
+/* ---- are all workers busy to the end? -------------------------------------------------------------------------- */
 
 /* A pool that does not know yet how long the function takes: a later map would have it easier. */
 static double map_times (mpl_fn_t fn, const double *in, size_t n, double *out)
@@ -737,7 +737,7 @@ static void mixed (size_t n)
     free (in);
 }
 
-/* ---- the program -------------------------------------------------------------------------------------------------- */
+/* ---- the program ----------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

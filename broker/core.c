@@ -62,7 +62,7 @@ struct mpl_core {
     uint64_t serial;
 };
 
-/* ---- lists ----------------------------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------------------------- */
 
 static void chunk_append (mpl_core_t *self, list_t *list, uint32_t i)
 {
@@ -118,7 +118,7 @@ static void worker_move (mpl_core_t *self, uint32_t w, place_t to)
     list->n++;
 }
 
-/* ---- making and freeing ---------------------------------------------------------------------------------------------- */
+/* ---- making and freeing ---------------------------------------------------------------------------------------- */
 
 static int grow_chunks (mpl_core_t *self)
 {
@@ -218,7 +218,7 @@ void mpl__core_destroy (mpl_core_t **self_p)
     errno = saved;
 }
 
-/* ---- workers --------------------------------------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------------------------------------- */
 
 static place_t place_of (const mpl_core_t *self, const worker_t *worker)
 {
@@ -339,7 +339,7 @@ int mpl__core_submit (mpl_core_t *self, void *owner, uint64_t first, uint32_t n,
     return 0;
 }
 
-/* ---- what comes back ------------------------------------------------------------------------------------------------- */
+/* ---- what comes back ------------------------------------------------------------------------------------------- */
 
 static chunk_t *find_held (mpl_core_t *self, int worker, uint64_t number)
 {
@@ -529,7 +529,7 @@ int mpl__core_leave (mpl_core_t *self, int number, mpl_left_t why, uint64_t runn
     return 0;
 }
 
-/* ---- what is to be done ---------------------------------------------------------------------------------------------- */
+/* ---- what is to be done ---------------------------------------------------------------------------------------- */
 
 static void ask_recall (mpl_core_t *self, uint32_t i)
 {
@@ -661,7 +661,7 @@ int mpl__core_next (mpl_core_t *self, uint64_t now, mpl_action_t *action)
     return 1;
 }
 
-/* ---- looking --------------------------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------------------------- */
 
 int mpl__core_held (const mpl_core_t *self, int worker)
 {

@@ -40,7 +40,7 @@ struct mpl_router {
     zmq_msg_t message;              /* the one last received */
 };
 
-/* ---- the socket -------------------------------------------------------------------------------------------------------- */
+/* ---- the socket ------------------------------------------------------------------------------------------------ */
 
 static int bind_unnamed (void *socket, const char *folder, int *endpoint_fd)
 {
@@ -130,7 +130,7 @@ int mpl__router_pending (mpl_router_t *self)
     return zmq_getsockopt (self->socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
 }
 
-/* ---- who is who -------------------------------------------------------------------------------------------------------- */
+/* ---- who is who ------------------------------------------------------------------------------------------------ */
 
 static size_t home (const mpl_router_t *self, uint32_t peer)
 {
@@ -172,7 +172,7 @@ void mpl__router_forget (mpl_router_t *self, int worker)
     mpl__router_name (self, worker, NOBODY);
 }
 
-/* ---- messages ---------------------------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------------------------- */
 
 int mpl__router_recv (mpl_router_t *self, uint32_t *peer, const uint8_t **data, size_t *len)
 {

@@ -28,8 +28,7 @@ typedef struct {
     const mpl_node_t *hosts;
 } file_t;
 
-/* ---- single values
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- single values --------------------------------------------------------------------------------------------- */
 
 static int read_slots (mpl_reading_t *self, const mpl_rule_t *rule, const mpl_node_t *value, void *field)
 {
@@ -101,8 +100,7 @@ static int read_ports (mpl_reading_t *self, const mpl_rule_t *rule, const mpl_no
     return 0;
 }
 
-/* ---- what only shows when all is read
- * -------------------------------------------------------------------------------------- */
+/* ---- what only shows when all is read -------------------------------------------------------------------------- */
 
 /* Rows of transport_rules that are spoken of. */
 enum { INTERFACE, PORTS, HEARTBEAT, SELF_END_AFTER, LOST_AFTER };
@@ -140,8 +138,7 @@ static int check_host (mpl_reading_t *self, const mpl_node_t *map, const mpl_nod
     return 0;
 }
 
-/* ---- the schema
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- the schema ------------------------------------------------------------------------------------------------ */
 
 #define NAME_RIGHT "a host's name, or a range as in node[01-08]"
 #define SLOTS_RIGHT "a whole number from 1 to 65536, or auto"
@@ -228,8 +225,7 @@ static int check_file (mpl_reading_t *self, const mpl_node_t *map, const mpl_nod
     return 0;
 }
 
-/* ---- hosts
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- hosts ----------------------------------------------------------------------------------------------------- */
 
 /* Where the name's text begins, so that an error in a range can say its column. */
 static mpl_place_t place_of_text (const mpl_node_t *node)
@@ -311,8 +307,7 @@ static int read_hosts (mpl_reading_t *self, const mpl_rule_t *rule, const mpl_no
     return rc;
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------------------------- */
 
 static int read_tree (file_t *file, const mpl_tree_t *tree, const char *name, mpl_err_t *err)
 {

@@ -11,8 +11,7 @@ static int no_memory (mpl_err_t *err, size_t n)
     return mpl__err (err, ENOMEM, "no memory for %zu hosts", n);
 }
 
-/* ---- finding by name
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- finding by name ------------------------------------------------------------------------------------------- */
 
 /* FNV-1a. Names come from the user's own files, so nobody gains by making them collide. */
 static size_t hash (const char *name)
@@ -47,8 +46,7 @@ static void enter (mpl_draft_t *self, size_t i)
         *slot = (uint32_t) i + 1;
 }
 
-/* ---- room
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- room ------------------------------------------------------------------------------------------------------ */
 
 static int grow_table (mpl_draft_t *self, size_t room)
 {
@@ -93,8 +91,7 @@ int mpl__draft_begin (mpl_draft_t *self, const mpl_hosts_t *from, mpl_err_t *err
     return 0;
 }
 
-/* ---- hosts
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- hosts ----------------------------------------------------------------------------------------------------- */
 
 int mpl__draft_append (mpl_draft_t *self, const mpl_host_t *host, const char *name, const mpl_place_t *place,
                        mpl_err_t *err)
@@ -174,8 +171,7 @@ int mpl__draft_add (mpl_draft_t *self, const mpl_host_t *host, const char *name,
     return 0;
 }
 
-/* ---- the end
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------------------------- */
 
 void mpl__draft_commit (mpl_draft_t *self, mpl_hosts_t *to)
 {

@@ -18,8 +18,7 @@ typedef struct {
     int is_mpich;               /* some line has :N, or a plain line came twice */
 } reader_t;
 
-/* ---- name=value
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- name=value ------------------------------------------------------------------------------------------------ */
 
 static int read_slots (reader_t *self, const mpl_piece_t *value, mpl_host_t *host)
 {
@@ -103,8 +102,7 @@ static int read_setting (reader_t *self, const mpl_piece_t *word, mpl_host_t *ho
     return unknown_word (self, word, len);
 }
 
-/* ---- lines
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------------------------- */
 
 static int is_blank (char c)
 {
@@ -177,8 +175,7 @@ static int read_lines (reader_t *self, const char *name, const char *text, size_
     return 0;
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------------------------- */
 
 static int finish_host (reader_t *self, size_t i, const char *name)
 {

@@ -50,8 +50,7 @@ static int is_alphanumeric (char c)
     return is_digit (c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-/* ---- what comes out
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- what comes out -------------------------------------------------------------------------------------------- */
 
 static int push (reader_t *self, const char *at, const char *name, size_t len)
 {
@@ -75,8 +74,7 @@ static int push (reader_t *self, const char *at, const char *name, size_t len)
     return 0;
 }
 
-/* ---- groups
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- groups ---------------------------------------------------------------------------------------------------- */
 
 static int read_number (reader_t *self, const char **at, const char *end, uint64_t *value)
 {
@@ -146,8 +144,7 @@ static int expand_group (reader_t *self, size_t len, const char *at, const char 
     return at == close ? 0 : bad (self, at, "only numbers, '-' and ',' stand in brackets, as in [01-08,12]");
 }
 
-/* ---- entries
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------------------------- */
 
 static int check_first (reader_t *self, const char *at, char first)
 {

@@ -41,8 +41,7 @@ static int find_rule (const mpl_section_t *section, const char *key)
     return -1;
 }
 
-/* ---- what errors say
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- what errors say ------------------------------------------------------------------------------------------- */
 
 /* Where a key is right that stands one level too high; NULL: nowhere. */
 static const char *find_below (const mpl_section_t *section, const char *key)
@@ -103,8 +102,7 @@ int mpl__bad_value (mpl_reading_t *self, const mpl_rule_t *rule, const mpl_node_
                         mpl__shown (shown, value->text, strlen (value->text)), what);
 }
 
-/* ---- sections
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- sections -------------------------------------------------------------------------------------------------- */
 
 static int given_twice (mpl_reading_t *self, const mpl_node_t *key, const mpl_node_t *first)
 {
@@ -190,8 +188,7 @@ int mpl__read_section (mpl_reading_t *self, const mpl_rule_t *rule, const mpl_no
     return mpl__section_read (self, rule->section, value, field);
 }
 
-/* ---- scalars
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- scalars --------------------------------------------------------------------------------------------------- */
 
 const char *mpl__scalar_text (mpl_reading_t *self, const mpl_rule_t *rule, const mpl_node_t *value)
 {
@@ -342,8 +339,7 @@ int mpl__read_lines (mpl_reading_t *self, const mpl_rule_t *rule, const mpl_node
     return 0;
 }
 
-/* ---- environments
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- environments ---------------------------------------------------------------------------------------------- */
 
 typedef struct {
     const mpl_rule_t *rule;

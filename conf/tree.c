@@ -44,8 +44,7 @@ static int no_memory (reader_t *self)
     return mpl__err (self->err, ENOMEM, "no memory to read %.300s", self->name);
 }
 
-/* ---- what libyaml finds wrong
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what libyaml finds wrong ---------------------------------------------------------------------------------- */
 
 /* The line and column of a byte. */
 static mpl_place_t place_of_byte (const reader_t *self, size_t offset)
@@ -159,8 +158,7 @@ static int bad_yaml (reader_t *self, const yaml_parser_t *parser)
     return mpl__err_at (self->err, &place, EINVAL, "this is not YAML: %s%s%s", problem, *context ? " " : "", context);
 }
 
-/* ---- nodes
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------------------------- */
 
 static int count (reader_t *self, size_t n, const mpl_place_t *place)
 {
@@ -387,8 +385,7 @@ static int take (reader_t *self, const yaml_event_t *event)
     return 0;
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------------------------- */
 
 static int check_directives (reader_t *self)
 {

@@ -31,7 +31,7 @@ typedef struct {
     size_t bytes;
 } page_t;
 
-/* ---- in the workers ------------------------------------------------------------------------------------------------ */
+/* ---- in the workers -------------------------------------------------------------------------------------------- */
 
 /* Where a link on a page leads, without #fragment; NULL when that is no URL. To be freed with curl_free. */
 static char *target_of (const char *page, const char *link)
@@ -117,7 +117,7 @@ static int fetch (mpl_call_t *call, const void *in, void *out)
 
 static const mpl_task_t tasks[] = { { "fetch", fetch, MPL_STRING, MPL_VARIABLE }, { 0 } };
 
-/* ---- in main ------------------------------------------------------------------------------------------------------- */
+/* ---- in main --------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     char *url;

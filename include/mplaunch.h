@@ -53,7 +53,7 @@ extern "C" {
 #   define MPL_PRINTF(f, a)
 #endif
 
-/* ---- items and tasks ---------------------------------------------------------------------------------------------- */
+/* ---- items and tasks ------------------------------------------------------------------------------------------- */
 
 /* A run of bytes. As an input item it is borrowed; as a result of an MPL_VARIABLE task it is the caller's, to be freed
  * with mpl_bytes_free, and has a NUL after its last byte that len does not count. */
@@ -82,7 +82,7 @@ typedef struct {
     size_t in_size, out_size;
 } mpl_task_t;
 
-/* ---- start -------------------------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------------------------- */
 
 /* Makes this process known to the launch it belongs to; to be called first thing in main, once. `tasks` ends with an
  * entry whose name is NULL, and must stay valid; it is the same in every process because every process is the same
@@ -133,7 +133,7 @@ MPL_EXPORT int mpl_call_fail (mpl_call_t *call, const char *fmt, ...) MPL_PRINTF
  * the task returns. NULL: ENOENT, nothing was shared under that name. */
 MPL_EXPORT const void *mpl_call_shared (mpl_call_t *call, const char *name, size_t *len);
 
-/* ---- pool --------------------------------------------------------------------------------------------------------- */
+/* ---- pool ------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     int workers;                /* at most 4,096; 0: every slot of the launch, or every core this thread may use */
@@ -231,7 +231,7 @@ MPL_EXPORT void mpl_pool_destroy (mpl_pool_t **pool);
 /* Frees the results of an MPL_VARIABLE map: the n data pointers, not the array. They become {NULL, 0}. */
 MPL_EXPORT void mpl_bytes_free (mpl_bytes_t *array, size_t n);
 
-/* ---- future: several threads may wait for the same one ------------------------------------------------------------- */
+/* ---- future: several threads may wait for the same one --------------------------------------------------------- */
 
 /* Waits until it is done, at most timeout_ms milliseconds of monotonic time (-1: as long as it takes). 0 when done,
  * whatever its result; -1: ETIMEDOUT (the task goes on). */
@@ -264,7 +264,7 @@ MPL_EXPORT MPL_CHECKED int mpl_future_wait_any (mpl_future_t **futures, size_t n
 /* Cancels it if it is not done, and frees it. Borrowed arrays are not touched afterwards. */
 MPL_EXPORT void mpl_future_destroy (mpl_future_t **future);
 
-/* ---- iterator ------------------------------------------------------------------------------------------------------ */
+/* ---- iterator -------------------------------------------------------------------------------------------------- */
 
 /* The next result, waiting at most timeout_ms (-1: as long as it takes). 1: *result is set, borrowed until the next call,
  * ok or failed; 0: the end; -1: ETIMEDOUT (it can go on), EIO (the source failed, after the results of what it gave),

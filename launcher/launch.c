@@ -45,8 +45,7 @@ typedef struct {
 /* PIPE is taken so that a closed standard error ends nobody. */
 static const int taken[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGPIPE };
 
-/* ---- doing
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- doing ----------------------------------------------------------------------------------------------------- */
 
 static void tell_agents (launch_t *self, mpl_control_type_t type, int signal)
 {
@@ -116,8 +115,7 @@ static void act (launch_t *self, mpl_job_action_t action, int signal)
     }
 }
 
-/* ---- what happens
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- what happens ---------------------------------------------------------------------------------------------- */
 
 static void rank_started (launch_t *self, const mpl_control_t *message)
 {
@@ -226,8 +224,7 @@ static void heard_signal (void *arg, uint32_t events)
     act (self, mpl__job_signal (&self->job, signal, self->now), signal);
 }
 
-/* ---- beginning
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- beginning ------------------------------------------------------------------------------------------------- */
 
 static int take_signals (launch_t *self)
 {
@@ -295,8 +292,7 @@ static int start_agents (launch_t *self, mpl_err_t *err)
     return 0;
 }
 
-/* ---- the end
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------------------------- */
 
 static void watch (launch_t *self)
 {

@@ -25,8 +25,7 @@ static int is_option (const char *word)
     return word[0] == '-' && word[1];
 }
 
-/* ---- options
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------------------------- */
 
 static int take_own_keep (mpl_reader_t *self, mpl_env_keep_t how)
 {
@@ -159,8 +158,7 @@ static int read_unknown (const mpl_reader_t *self, const mpl_written_t *written)
     return mpl__reader_refuse (self, "there is no option '%.200s'; " SEE_HELP, written->as);
 }
 
-/* ---- --each
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- --each ---------------------------------------------------------------------------------------------------- */
 
 /* A letter with its value behind it, as in -j4, -I{} and -d, : what begins with a letter would rather be a long
  * name. */
@@ -245,8 +243,7 @@ static int make_each (mpl_reader_t *self)
     return check_each (self);
 }
 
-/* ---- programs
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- programs -------------------------------------------------------------------------------------------------- */
 
 static mpl_written_t split (mpl_reader_t *self, const char *word)
 {
@@ -401,8 +398,7 @@ static int read_programs (mpl_reader_t *self)
     }
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------------------------- */
 
 /* Whether --each is among the options before the command: it changes what others mean, wherever they stand.
  * Whatever is wrong with them is said when they are read. */

@@ -11,8 +11,7 @@
 
 #define HOST_NAME 256
 
-/* ---- hosts
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- hosts ----------------------------------------------------------------------------------------------------- */
 
 /* Names of this machine become one host, the first of them: it has one agent, and what its ranks print goes
  * through one place. */
@@ -97,8 +96,7 @@ static int count_slots (mpl_plan_t *self, mpl_err_t *err)
     return 0;
 }
 
-/* ---- placing
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- placing --------------------------------------------------------------------------------------------------- */
 
 /* Which of the launch's hosts a program's own -H names, and how many slots it gives them. */
 static int read_demand (const mpl_plan_t *self, const mpl_app_t *app, int *slots, mpl_err_t *err)
@@ -183,8 +181,7 @@ void mpl__plan_clear (mpl_plan_t *self)
     *self = (mpl_plan_t) { .options = NULL };
 }
 
-/* ---- the order
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- the order ------------------------------------------------------------------------------------------------- */
 
 mpl_deal_t mpl__plan_deal (const mpl_options_t *options)
 {

@@ -226,8 +226,7 @@ static int take_count (mpl_reader_t *self, const mpl_written_t *written)
     return rc;
 }
 
-/* ---- which is which
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- which is which -------------------------------------------------------------------------------------------- */
 
 int mpl__value_take (mpl_reader_t *self, const mpl_option_t *option, const mpl_written_t *written)
 {

@@ -12,7 +12,7 @@
 
 #define FAILURES_KEPT ((size_t) 1 << 20)        /* of one map; all are counted */
 
-/* ---- input ------------------------------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------------------------- */
 
 int mpl__batch_is_variable (const mpl_batch_t *self)
 {
@@ -39,7 +39,7 @@ mpl_bytes_t mpl__batch_variable (const mpl_batch_t *self, size_t index)
     return ((const mpl_bytes_t *) self->in)[position (self, index)];
 }
 
-/* ---- beginning ----------------------------------------------------------------------------------------------------------- */
+/* ---- beginning ------------------------------------------------------------------------------------------------- */
 
 static int check_strings (const mpl_batch_t *self, const char *caller)
 {
@@ -130,7 +130,7 @@ void mpl__batch_more (mpl_batch_t *self)
     pool->ready = self;
 }
 
-/* ---- ending ---------------------------------------------------------------------------------------------------------------- */
+/* ---- ending ---------------------------------------------------------------------------------------------------- */
 
 void mpl__batch_no_more (mpl_batch_t *self)
 {
@@ -186,7 +186,7 @@ void mpl__batch_give_up (mpl_batch_t *self, int error, const char *why)
     finish (self);
 }
 
-/* ---- failures -------------------------------------------------------------------------------------------------------------- */
+/* ---- failures -------------------------------------------------------------------------------------------------- */
 
 static void keep_failure (mpl_batch_t *self, size_t index, const char *text, const mpl_ran_t *ran)
 {

@@ -36,7 +36,7 @@ void mpl__kick (mpl_pool_t *self)
         self->is_blocked = 0;           /* once is enough */
 }
 
-/* ---- one turn ---------------------------------------------------------------------------------------------------------------- */
+/* ---- one turn -------------------------------------------------------------------------------------------------- */
 
 static void wake_ready (mpl_pool_t *self)
 {
@@ -93,7 +93,7 @@ static void block (mpl_pool_t *self, uint64_t due)
         self->channel_looked_at = 0;
 }
 
-/* ---- driving ------------------------------------------------------------------------------------------------------------------ */
+/* ---- driving --------------------------------------------------------------------------------------------------- */
 
 /* Somebody else is to drive from here: a thread that waits, or the helper while there is work and nobody waits. */
 static void hand_over (mpl_pool_t *self)
@@ -200,7 +200,7 @@ int mpl__run_callbacks (mpl_pool_t *self)
     return ran;
 }
 
-/* ---- while nobody waits --------------------------------------------------------------------------------------------------------- */
+/* ---- while nobody waits ---------------------------------------------------------------------------------------- */
 
 void mpl__nudge (mpl_pool_t *self)
 {

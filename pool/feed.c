@@ -23,7 +23,7 @@ struct mpl_feed {
     size_t bytes;                           /* of variable items in the ring */
 };
 
-/* ---- the ring ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the ring -------------------------------------------------------------------------------------------------- */
 
 static int is_variable (const mpl_feed_t *self) { return mpl__batch_is_variable (&self->iter->batch); }
 
@@ -96,7 +96,7 @@ void mpl__feed_was_read (mpl_feed_t *self)
 
 int mpl__feed_failed (const mpl_feed_t *self) { return self->has_failed; }
 
-/* ---- the thread ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------------------------ */
 
 /* Asks the source, without the lock. 1: *copy is ours (its data NULL for fixed items, which go to the ring at once, since
  * only this thread writes there); 0: the end; -1: it failed. */

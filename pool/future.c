@@ -59,7 +59,7 @@ void mpl__future_call (mpl_pool_t *pool)
         free_future (self);                     /* the caller drives, so the pool outlives this reference */
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------------------------- */
 
 MPL_EXPORT int mpl_future_wait (mpl_future_t *self, int timeout_ms)
 {
@@ -167,7 +167,7 @@ MPL_EXPORT int mpl_future_wait_any (mpl_future_t **futures, size_t n, int timeou
     return index;
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the rest -------------------------------------------------------------------------------------------------- */
 
 MPL_EXPORT int mpl_future_cancel (mpl_future_t *self)
 {

@@ -37,7 +37,7 @@ int mpl__find_task (mpl_fn_t fn, const char *caller, uint16_t *index)
     return mpl__fail (EINVAL, "%s: the function is not a registered task; name it in the table given to mpl_init", caller);
 }
 
-/* ---- the task table ------------------------------------------------------------------------------------------------------ */
+/* ---- the task table -------------------------------------------------------------------------------------------- */
 
 static int check_task (const mpl_task_t *tasks, size_t i)
 {
@@ -77,7 +77,7 @@ static int take_tasks (const mpl_task_t *tasks)
     return 0;
 }
 
-/* ---- the launch ------------------------------------------------------------------------------------------------------------ */
+/* ---- the launch ------------------------------------------------------------------------------------------------ */
 
 /* MPL_FD names a unix socket that an agent of ours made; anything else is somebody's mistake or mischief. */
 static int parse_link (const char *text)

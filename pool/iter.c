@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* ---- making ------------------------------------------------------------------------------------------------------------------ */
+/* ---- making ---------------------------------------------------------------------------------------------------- */
 
 static mpl_iter_t *new_iter (mpl_pool_t *pool, mpl_fn_t fn, const void *in, size_t n, int is_ordered, int is_open,
                              const char *caller)
@@ -69,7 +69,7 @@ MPL_EXPORT mpl_iter_t *mpl_pool_imap_from (mpl_pool_t *pool, mpl_fn_t fn, mpl_so
     return self;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------------- */
 
 static int is_at_end (const mpl_iter_t *self)
 {

@@ -31,7 +31,7 @@ static int n_open;
 static char folder[MPL__FOLDER_PATH];
 static pid_t intermediary;                  /* not reaped yet; 0: none */
 
-/* ---- finding things -------------------------------------------------------------------------------------------------------- */
+/* ---- finding things -------------------------------------------------------------------------------------------- */
 
 /* folder/relative/mpworker, if it can be run. */
 static int look_in (const char *place, size_t len, const char *relative, char *path)
@@ -111,7 +111,7 @@ static char **read_arguments (size_t *n)
     return list;
 }
 
-/* ---- starting the agent ------------------------------------------------------------------------------------------------------ */
+/* ---- starting the agent ---------------------------------------------------------------------------------------- */
 
 typedef struct {
     char worker[PATH_MAX], program[PATH_MAX];
@@ -222,7 +222,7 @@ const char *mpl__link_folder (void)
     return mpl__self.link >= 0 ? mpl__self.folder : folder;
 }
 
-/* ---- for pools ----------------------------------------------------------------------------------------------------------------- */
+/* ---- for pools ------------------------------------------------------------------------------------------------- */
 
 int mpl__link_open (int n_workers, mpl_err_t *err)
 {

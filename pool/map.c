@@ -101,7 +101,7 @@ MPL_EXPORT int mpl_pool_apply (mpl_pool_t *pool, mpl_fn_t fn, const void *in, si
     return rc;
 }
 
-/* ---- without waiting ------------------------------------------------------------------------------------------------------------ */
+/* ---- without waiting ------------------------------------------------------------------------------------------- */
 
 static mpl_future_t *start_future (mpl_future_t *self, const mpl_batch_t *batch)
 {

@@ -29,7 +29,7 @@ static mpl_page_t *page_of (mpl_pool_t *self, int worker)
     return &self->pages[mpl__page_index ((unsigned) worker, self->members[worker].incarnation)];
 }
 
-/* ---- hello -------------------------------------------------------------------------------------------------------------- */
+/* ---- hello ----------------------------------------------------------------------------------------------------- */
 
 void mpl__members_tell_share (mpl_pool_t *self, int worker, const mpl_share_t *share)
 {
@@ -119,7 +119,7 @@ void mpl__members_dismiss (mpl_pool_t *self, int worker, const char *why)
     mpl__control_send (self->channel, &order, NULL, 0);
 }
 
-/* ---- the end of one ------------------------------------------------------------------------------------------------------- */
+/* ---- the end of one -------------------------------------------------------------------------------------------- */
 
 typedef struct {
     mpl_pool_t *pool;
@@ -212,7 +212,7 @@ uint64_t mpl__members_tick (mpl_pool_t *self, uint64_t now)
     return due;
 }
 
-/* ---- the agent's loss ------------------------------------------------------------------------------------------------------ */
+/* ---- the agent's loss ------------------------------------------------------------------------------------------ */
 
 /* Until the process is gone, its descriptors closed with it, or the deadline. */
 static void wait_for_death (int pidfd, uint64_t deadline)
@@ -284,7 +284,7 @@ static void lost_agent (mpl_pool_t *self, uint64_t now)
         self->is_channel_over = 1;
 }
 
-/* ---- the channel ------------------------------------------------------------------------------------------------------------ */
+/* ---- the channel ----------------------------------------------------------------------------------------------- */
 
 static void has_started (mpl_pool_t *self, const mpl_control_t *message, int *pidfd)
 {

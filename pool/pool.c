@@ -23,7 +23,7 @@
 #define END_LIMIT_MS 1800                   /* for terminated ones: TERM, a second, KILL; then main kills them itself */
 #define OWN_DESCRIPTORS 24                  /* of a pool beside two for each worker: ours, ZeroMQ's, some to spare */
 
-/* ---- the one context ------------------------------------------------------------------------------------------------------- */
+/* ---- the one context ------------------------------------------------------------------------------------------- */
 
 static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER;
 static void *context;
@@ -48,7 +48,7 @@ static __attribute__ ((destructor)) void end_context (void)
         zmq_ctx_term (context);
 }
 
-/* ---- options ------------------------------------------------------------------------------------------------------------------ */
+/* ---- options --------------------------------------------------------------------------------------------------- */
 
 MPL_EXPORT mpl_pool_opts_t mpl_pool_defaults (void)
 {
@@ -102,7 +102,7 @@ static int check_part (void)
     return 0;
 }
 
-/* ---- making -------------------------------------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------------------------- */
 
 static int make_pages (mpl_pool_t *self)
 {
@@ -319,7 +319,7 @@ int mpl__pool_check (const mpl_pool_t *self, const char *caller)
     return 0;
 }
 
-/* ---- ending -------------------------------------------------------------------------------------------------------------------- */
+/* ---- ending ---------------------------------------------------------------------------------------------------- */
 
 static void give_up_all (mpl_pool_t *self, int error, const char *why)
 {

@@ -20,7 +20,7 @@
 #define LAZY_AHEAD 4                            /* chunks a worker has before more are gathered for it */
 #define SUBMITS_PER_PUMP 4096                   /* then results are looked after again */
 
-/* ---- how large ---------------------------------------------------------------------------------------------------------- */
+/* ---- how large ------------------------------------------------------------------------------------------------- */
 
 void mpl__learn_cost (mpl_pool_t *self, uint16_t fn, uint64_t ns, uint32_t n)
 {
@@ -78,7 +78,7 @@ static uint32_t chunk_size (const mpl_pool_t *self, const mpl_batch_t *batch)
     return want > MPL__CHUNK_ITEMS_MAX ? MPL__CHUNK_ITEMS_MAX : (uint32_t) want;
 }
 
-/* ---- parcels: what a chunk has in the arena ------------------------------------------------------------------------------- */
+/* ---- parcels: what a chunk has in the arena -------------------------------------------------------------------- */
 
 static mpl_parcel_t *parcel_of (mpl_pool_t *self, uint64_t chunk)
 {
@@ -133,7 +133,7 @@ static int take_parcel (mpl_pool_t *self, uint64_t chunk, size_t in_len, size_t 
     return 0;
 }
 
-/* ---- sending a chunk ------------------------------------------------------------------------------------------------------- */
+/* ---- sending a chunk ------------------------------------------------------------------------------------------- */
 
 static size_t input_bytes (const mpl_batch_t *batch, size_t first, uint32_t n)
 {
@@ -233,7 +233,7 @@ static void send_chunk (mpl_pool_t *self, const mpl_action_t *action)
         fail_chunk (self, action);
 }
 
-/* ---- the other actions ------------------------------------------------------------------------------------------------------ */
+/* ---- the other actions ----------------------------------------------------------------------------------------- */
 
 static void recall (mpl_pool_t *self, const mpl_action_t *action, uint64_t now)
 {

@@ -8,7 +8,7 @@
 
 #define MESSAGES_PER_TURN 256           /* then whoever waits is looked after */
 
-/* ---- results --------------------------------------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------------------------- */
 
 /* Whether the body of a RESULT is as long as n results of this task are. */
 static int body_fits (const mpl_task_t *task, const mpl_record_t *record, const uint8_t *body)
@@ -90,7 +90,7 @@ static void take_failure (mpl_pool_t *self, int worker, const mpl_record_t *reco
         mpl__parcel_free (self, record->chunk);
 }
 
-/* ---- long results ------------------------------------------------------------------------------------------------------------ */
+/* ---- long results ---------------------------------------------------------------------------------------------- */
 
 static void drop_piece (mpl_member_t *member)
 {
@@ -144,7 +144,7 @@ static void take_piece (mpl_pool_t *self, int worker, const mpl_record_t *record
         mpl__parcel_free (self, record->chunk);
 }
 
-/* ---- records ------------------------------------------------------------------------------------------------------------------ */
+/* ---- records --------------------------------------------------------------------------------------------------- */
 
 static void initializer_failed (mpl_pool_t *self, int worker, const mpl_record_t *record, const uint8_t *body)
 {

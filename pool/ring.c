@@ -59,7 +59,7 @@ void mpl__ring_free (mpl_iter_t *self)
     free (self->slab);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------------------------- */
 
 static mpl_entry_t *new_entry (mpl_iter_t *self, size_t index, const mpl_ran_t *ran)
 {
@@ -148,7 +148,7 @@ static void ring_failed (mpl_batch_t *batch, size_t index, const char *why, cons
 
 const mpl_sink_t mpl__ring_sink = { ring_results, ring_take, ring_failed };
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------------- */
 
 mpl_entry_t *mpl__ring_first (const mpl_iter_t *self)
 {

@@ -11,8 +11,7 @@
 #define HEAD 12u                /* length and protocol */
 #define N_NUMBERS 9
 
-/* ---- encoding
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- encoding -------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     uint8_t *to;                /* NULL: only count */
@@ -95,8 +94,7 @@ int mpl__order_encode (const mpl_order_t *order, uint8_t **bytes, size_t *len)
     return 0;
 }
 
-/* ---- decoding
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- decoding -------------------------------------------------------------------------------------------------- */
 
 /* Texts and arrays of the order lie in one block. What is in the input needs at most its own size there: a text
  * with its NUL no more than its length field and bytes, a pointer no more than the text's length field; what each
@@ -254,8 +252,7 @@ void mpl__order_clear (mpl_order_t *order)
     *order = (mpl_order_t) { .memory = NULL };
 }
 
-/* ---- descriptors
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ----------------------------------------------------------------------------------------------- */
 
 int mpl__order_write (int fd, const mpl_order_t *order)
 {

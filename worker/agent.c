@@ -16,8 +16,7 @@
 #define NURSERIES_LOST_MAX 5                        /* in a minute; then its pools are broken */
 #define END_LIMIT_NS (3 * (uint64_t) MPL__NS_PER_S)
 
-/* ---- held processes
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- held processes -------------------------------------------------------------------------------------------- */
 
 static mpl_crew_t *find_crew (mpl_agent_t *self, uint64_t pool)
 {
@@ -177,8 +176,7 @@ static void children_ended (void *arg, uint32_t events)
     }
 }
 
-/* ---- pools
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- pools ----------------------------------------------------------------------------------------------------- */
 
 void mpl__agent_open_pool (mpl_agent_t *self, const mpl_control_t *order, int *fds)
 {
@@ -216,8 +214,7 @@ static uint64_t tick (mpl_agent_t *self)
     return due;
 }
 
-/* ---- beginning and end
- * --------------------------------------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------------------------- */
 
 /* What was ignored when we were started (nohup, a shell's background) stays so in what we start. */
 static void ignore_signals (mpl_agent_t *self)

@@ -54,7 +54,7 @@ struct mpl_crew {
     mpl_crew_t *next;
 };
 
-/* ---- what main hears ------------------------------------------------------------------------------------------------- */
+/* ---- what main hears ------------------------------------------------------------------------------------------- */
 
 /* Main reads its channel whenever it waits, and what it must hear is bounded by its workers' deaths; so the channel only
  * fills up when main is stopped for long while workers keep dying, and a pool that cannot be told of them is ended. */
@@ -75,7 +75,7 @@ static void tell_broken (mpl_crew_t *self, const char *why)
     mpl__crew_terminate (self);
 }
 
-/* ---- starting -------------------------------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------------------------- */
 
 static int ask (mpl_crew_t *self, unsigned i)
 {
@@ -183,7 +183,7 @@ fail:
     return NULL;
 }
 
-/* ---- coming and going -------------------------------------------------------------------------------------------------- */
+/* ---- coming and going ------------------------------------------------------------------------------------------ */
 
 static member_t *find (mpl_crew_t *self, const mpl_control_t *report)
 {
@@ -325,7 +325,7 @@ void mpl__crew_lost_nursery (mpl_crew_t *self, mpl_held_t *nursery)
     fill (self);
 }
 
-/* ---- limits and the end ------------------------------------------------------------------------------------------------ */
+/* ---- limits and the end ---------------------------------------------------------------------------------------- */
 
 void mpl__crew_terminate (mpl_crew_t *self)
 {

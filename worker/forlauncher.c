@@ -40,8 +40,7 @@ typedef struct {
     int is_hurried;                     /* its user has no more patience */
 } launch_t;
 
-/* ---- telling the launcher
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- telling the launcher -------------------------------------------------------------------------------------- */
 
 static void tell_news (launch_t *self)
 {
@@ -109,8 +108,7 @@ static void rank_ended (mpl_agent_t *agent, mpl_held_t *held, int status, const 
     tell_news (self);
 }
 
-/* ---- starting
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------------------------- */
 
 static mpl_held_t *start_spare (mpl_agent_t *agent, int n_workers, mpl_err_t *err)
 {
@@ -143,8 +141,7 @@ static void start_ranks (launch_t *self)
     tell_news (self);
 }
 
-/* ---- while it runs
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- while it runs --------------------------------------------------------------------------------------------- */
 
 static void kill_all (launch_t *self, int signal)
 {
@@ -210,8 +207,7 @@ static void tell_output_lost (launch_t *self)
     tell_news (self);
 }
 
-/* ---- the end
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------------------------- */
 
 /* TERM to all, a second later KILL, then whatever escaped. */
 static void end_ranks (launch_t *self)

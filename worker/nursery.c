@@ -40,7 +40,7 @@ typedef struct {
     child_t *children;                              /* forked and not yet reaped */
 } nursery_t;
 
-/* ---- in the worker ----------------------------------------------------------------------------------------------------- */
+/* ---- in the worker --------------------------------------------------------------------------------------------- */
 
 static void ignore (int signal)
 {
@@ -87,7 +87,7 @@ static _Noreturn void be_worker (const nursery_t *self, const mpl_control_t *ord
     mpl__serve (&spec);
 }
 
-/* ---- in the nursery ---------------------------------------------------------------------------------------------------- */
+/* ---- in the nursery -------------------------------------------------------------------------------------------- */
 
 static void report_spawn (const nursery_t *self, const mpl_control_t *order, pid_t pid, int error)
 {

@@ -42,8 +42,7 @@ struct mpl_sink {
     char *tagged;                       /* TAGGED_BYTES; NULL until a stream has a tag */
 };
 
-/* ---- who may be read
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- who may be read ------------------------------------------------------------------------------------------- */
 
 static void can_read (void *arg, uint32_t events);
 
@@ -79,8 +78,7 @@ static void set_holder (mpl_sink_t *self, mpl_stream_t *holder)
     listen_to_all (self);
 }
 
-/* ---- writing
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------------------------- */
 
 /* The descriptor is shared with whoever started us, so it must not be made non-blocking; a second opening of the
  * same pipe or terminal may. */
@@ -203,8 +201,7 @@ void mpl__sink_destroy (mpl_sink_t **self_p)
     *self_p = NULL;
 }
 
-/* ---- passing on
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- passing on ------------------------------------------------------------------------------------------------ */
 
 /* Passes bytes on with the tag before each line that begins in them. */
 static void put_tagged (mpl_stream_t *self, const char *bytes, size_t len)
@@ -304,8 +301,7 @@ static void pass_rest (mpl_stream_t *self)
         set_holder (self->sink, NULL);
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------------- */
 
 static void copy_to_file (mpl_stream_t *self, const char *bytes, size_t len)
 {
@@ -418,8 +414,7 @@ void mpl__stream_destroy (mpl_stream_t **self_p)
     *self_p = NULL;
 }
 
-/* ---- time
- * ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t tick_prompt (mpl_stream_t *self, uint64_t now)
 {

@@ -39,8 +39,7 @@ struct mpl_ranks {
     int has_terminal;                   /* our standard input is one: who reads it may prompt */
 };
 
-/* ---- what they are started with
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what they are started with -------------------------------------------------------------------------------- */
 
 /* Opens the folder that a program runs in. -1 with *err. */
 static int open_folder (const char *path, mpl_err_t *err)
@@ -114,8 +113,7 @@ static void set_variables (mpl_ranks_t *self, program_t *program, const mpl_rank
     program->variables.vars[V_JOB] = self->own[V_JOB];
 }
 
-/* ---- output
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- output ---------------------------------------------------------------------------------------------------- */
 
 static int open_file (mpl_ranks_t *self, int rank, const char *ending, int flags, mpl_err_t *err)
 {
@@ -191,8 +189,7 @@ static int open_output (mpl_ranks_t *self, mpl_rank_t *rank, int is_err, int is_
     return *stream ? 0 : -1;
 }
 
-/* ---- input
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------------------------------------- */
 
 /* *end: as above, but the caller closes it only when it is not ours. */
 static int open_input (mpl_ranks_t *self, const mpl_rank_t *rank, int is_spare, int *end, mpl_err_t *err)
@@ -211,8 +208,7 @@ static int open_input (mpl_ranks_t *self, const mpl_rank_t *rank, int is_spare, 
     return 0;
 }
 
-/* ---- starting
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------------------------- */
 
 static mpl_control_t welcome_of (const mpl_ranks_t *self, const mpl_rank_t *rank, mpl_role_t role)
 {
@@ -316,8 +312,7 @@ mpl_held_t *mpl__ranks_start_spare (mpl_ranks_t *self, mpl_err_t *err)
                   err);
 }
 
-/* ---- while they run
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- while they run -------------------------------------------------------------------------------------------- */
 
 static mpl_rank_t *find (mpl_ranks_t *self, int number)
 {
@@ -392,8 +387,7 @@ void mpl__ranks_finish_output (mpl_ranks_t *self)
     finish_rank (&self->spare);
 }
 
-/* ---- beginning and end
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------------------------- */
 
 /* Everybody's input is read through a second descriptor: ours is let go. */
 static int begin_input (mpl_ranks_t *self)

@@ -48,7 +48,7 @@ typedef struct {
     uint8_t *out;                   /* NULL for MPL_VARIABLE */
 } chunk_t;
 
-/* ---- leaving --------------------------------------------------------------------------------------------------------- */
+/* ---- leaving --------------------------------------------------------------------------------------------------- */
 
 static _Noreturn void cannot_begin (const char *what)
 {
@@ -62,7 +62,7 @@ static _Noreturn void refuse (const char *what)
     mpl__leave (1);
 }
 
-/* ---- one chunk --------------------------------------------------------------------------------------------------------- */
+/* ---- one chunk ------------------------------------------------------------------------------------------------- */
 
 static void *room_for (uint8_t **buffer, size_t *room, size_t size)
 {
@@ -262,7 +262,7 @@ static void run_chunk (worker_t *self, const mpl_record_t *record, const uint8_t
     fflush (stdout);
 }
 
-/* ---- the other records ------------------------------------------------------------------------------------------------- */
+/* ---- the other records ----------------------------------------------------------------------------------------- */
 
 static void answer_now (worker_t *self, uint8_t type, const char *text)
 {
@@ -326,7 +326,7 @@ static void take_record (worker_t *self, const mpl_record_t *record, const uint8
     }
 }
 
-/* ---- messages ---------------------------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------------------------- */
 
 /* ZeroMQ lets messages begin anywhere; items are promised at multiples of 16. */
 static const uint8_t *align_message (worker_t *self, zmq_msg_t *message)
@@ -381,7 +381,7 @@ static void next_message (worker_t *self, zmq_msg_t *message)
     pthread_mutex_unlock (&outbox->lock);
 }
 
-/* ---- beginning --------------------------------------------------------------------------------------------------------- */
+/* ---- beginning ------------------------------------------------------------------------------------------------- */
 
 uint64_t mpl__tasks_hash (const mpl_task_t *tasks, size_t n_tasks)
 {

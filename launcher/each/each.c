@@ -54,13 +54,12 @@ struct each {
     unsigned long n_numbered;
     size_t n_done, n_failed, n_skipped;
     int has_all_inputs;
-    int halt_code;                      /* of the job that made us stop */
+    int is_halted, halt_code;           /* by --halt, and which code that makes */
     int is_broken;
     char host[256];
 };
 
-/* ---- what stops it
- * ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- what stops it --------------------------------------------------------------------------------------------- */
 
 static void abandon (each_t *self)
 {
@@ -107,8 +106,7 @@ static void *take_signals (void *arg)
     return NULL;
 }
 
-/* ---- giving out jobs
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- giving out jobs ------------------------------------------------------------------------------------------- */
 
 /* In whichever thread drives the pool. */
 static void job_done (mpl_future_t *future, void *arg)
@@ -246,8 +244,7 @@ static void give_out (each_t *self)
     }
 }
 
-/* ---- taking them back
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- taking them back ------------------------------------------------------------------------------------------ */
 
 static int code_of (const mpl_each_result_t *result)
 {
@@ -343,7 +340,8 @@ static void halt_if_decided (each_t *self, const mpl_each_result_t *result)
         mpl__halt_decide (&self->options->halt, self->n_failed, self->n_done - self->n_failed, total);
     if (when == MPL__HALT_NEVER)
         return;
-    self->halt_code = code_of (result);
+    self->is_halted = 1;
+    self->halt_code = mpl__halt_code (&self->options->halt, self->n_failed, total, code_of (result));
     if (!self->options->is_quiet) {
         mpl__meter_clear (&self->meter);
         fprintf (stderr, "mplaunch: no further jobs are begun, as --halt says%s\n",
@@ -443,8 +441,7 @@ static void take_result (each_t *self, job_t *job)
     conclude (self, job, &result, &out, &err);
 }
 
-/* ---- the loop
- * ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the loop -------------------------------------------------------------------------------------------------- */
 
 static void tick_meter (each_t *self, int is_last)
 {
@@ -514,8 +511,7 @@ static void run_all (each_t *self)
     }
 }
 
-/* ---- beginning and end
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------------------------- */
 
 /* The initializer's argument (run.h). The caller frees it. NULL: ENOMEM. */
 static char *make_setup (const mpl_each_options_t *options, size_t *len)
@@ -604,7 +600,7 @@ static int code (const each_t *self)
         return BROKEN;
     if (self->signal)
         return 128 + self->signal;
-    if (self->options->halt.when != MPL__HALT_NEVER && self->state != RUNNING)
+    if (self->is_halted && self->halt_code >= 0)
         return self->halt_code;
     return (int) (self->n_failed > FAILED_MAX ? FAILED_MAX + 1 : self->n_failed);
 }

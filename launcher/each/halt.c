@@ -58,3 +58,12 @@ mpl_halt_when_t mpl__halt_decide (const mpl_halt_t *halt, size_t n_failed, size_
         return n >= (size_t) halt->limit ? halt->when : MPL__HALT_NEVER;
     return total && n >= PERCENT_FROM && n * 100 >= total * (size_t) halt->limit ? halt->when : MPL__HALT_NEVER;
 }
+
+int mpl__halt_code (const mpl_halt_t *halt, size_t n_failed, size_t total, int code)
+{
+    if (halt->what == MPL__HALT_SUCCESS)
+        return 0;
+    if (halt->is_percent)
+        return (int) ((n_failed * 100 + total - 1) / total);
+    return halt->what == MPL__HALT_FAIL && halt->limit == 1 ? code : -1;
+}

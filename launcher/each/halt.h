@@ -21,4 +21,8 @@ int mpl__halt_parse (const char *text, mpl_halt_t *halt);
  * third such job on, so that one bad beginning does not decide. */
 mpl_halt_when_t mpl__halt_decide (const mpl_halt_t *halt, size_t n_failed, size_t n_succeeded, size_t total);
 
+/* The exit code when it was decided: that of the job for which, with fail=1; the percentage that failed, with a
+ * percentage; 0 with success; -1: how many failed. */
+int mpl__halt_code (const mpl_halt_t *halt, size_t n_failed, size_t total, int code);
+
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define BLOCK ((size_t) 64 << 10)
@@ -19,6 +20,7 @@ struct mpl_print {
     unsigned long next;                 /* whose turn it is */
     job_t *ring;                        /* of MPL__PRINT_WAITING_MAX, by number */
     size_t n_waiting, n_bytes;
+    size_t n_files, files_max;          /* of those that wait */
 };
 
 /* Lines, each with its tag; *is_within: the last one has no end yet. */
@@ -79,13 +81,28 @@ static void clear (job_t *job)
     *job = (job_t) { .streams = { { .fd = -1 }, { .fd = -1 } } };
 }
 
+/* A part of what the process may open: libzmq and the pool need theirs, and jobs that run already bring some more. */
+static size_t files_max (void)
+{
+    struct rlimit limit;
+    size_t quarter =
+        getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 4096 ? (size_t) limit.rlim_cur / 4 : 1024;
+
+    return quarter;
+}
+
+static size_t count_files (const job_t *job)
+{
+    return (size_t) ((job->streams[0].fd >= 0) + (job->streams[1].fd >= 0));
+}
+
 mpl_print_t *mpl__print_new (int in_order)
 {
     mpl_print_t *self = calloc (1, sizeof *self);
 
     if (!self)
         return NULL;
-    *self = (mpl_print_t) { .in_order = in_order, .next = 1 };
+    *self = (mpl_print_t) { .in_order = in_order, .next = 1, .files_max = files_max () };
     if (in_order && !(self->ring = calloc (MPL__PRINT_WAITING_MAX, sizeof *self->ring))) {
         free (self);
         return NULL;
@@ -105,6 +122,7 @@ static int print_next (mpl_print_t *self)
     int rc = print_job (job);
     self->n_waiting--;
     self->n_bytes -= job->streams[0].len + job->streams[1].len;
+    self->n_files -= count_files (job);
     clear (job);
     return rc;
 }
@@ -122,6 +140,7 @@ static int keep (mpl_print_t *self, unsigned long number, job_t *job)
     job->is_there = 1;
     self->n_waiting++;
     self->n_bytes += job->streams[0].len + job->streams[1].len;
+    self->n_files += count_files (job);
     self->ring[number % MPL__PRINT_WAITING_MAX] = *job;
     return print_due (self);
 }
@@ -151,7 +170,8 @@ int mpl__print_skip (mpl_print_t *self, unsigned long number)
 
 int mpl__print_is_full (const mpl_print_t *self)
 {
-    return self->n_waiting >= MPL__PRINT_WAITING_MAX / 2 || self->n_bytes >= MPL__PRINT_BYTES_MAX;
+    return self->n_waiting >= MPL__PRINT_WAITING_MAX / 2 || self->n_bytes >= MPL__PRINT_BYTES_MAX
+           || self->n_files >= self->files_max;
 }
 
 int mpl__print_rest (mpl_print_t *self)

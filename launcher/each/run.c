@@ -45,8 +45,7 @@ static struct {
     volatile sig_atomic_t is_ending;
 } worker;
 
-/* ---- signals
- * ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------------------------- */
 
 /* The job is in a group of its own, so what the worker is told, the job is to be told. TERM: it has the time until
  * the worker is killed. */
@@ -88,8 +87,7 @@ static void handle (int signal, void (*handler) (int))
     sigaction (signal, &action, NULL);
 }
 
-/* ---- before the first job
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- before the first job -------------------------------------------------------------------------------------- */
 
 /* Takes the argument apart. It is kept for as long as the worker lives. */
 static int read_setup (const char *in, size_t len)
@@ -129,8 +127,7 @@ int mpl__each_prepare (mpl_call_t *call, const void *in, void *out)
     return 0;
 }
 
-/* ---- output
- * -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------------------------------- */
 
 /* On disk, like any output of a job, and without a name; in memory where the file system cannot do that. */
 static int make_file (void)
@@ -248,8 +245,7 @@ static int reply (mpl_call_t *call, mpl_each_result_t *result)
                                                                            : reply_kept (call, result);
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------------------------- */
 
 /* 0, or an errno value. */
 static int spawn (char **argv)
@@ -398,8 +394,7 @@ int mpl__each_run (mpl_call_t *call, const void *in, void *out)
     return reply (call, &result);
 }
 
-/* ---- in main
- * ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- in main --------------------------------------------------------------------------------------------------- */
 
 int mpl__each_fetch (pid_t worker_pid, int fd)
 {
@@ -407,7 +402,10 @@ int mpl__each_fetch (pid_t worker_pid, int fd)
 
     snprintf (path, sizeof path, "/proc/%d/fd/%d", (int) worker_pid, fd);
     int file = open (path, O_RDONLY | O_CLOEXEC);
-    if (file >= 0)
-        fchmod (file, TAKEN);
+    /* Also when it cannot be opened, for want of descriptors: the worker would wait for ever with files that
+     * nobody comes for. */
+    int saved = errno;
+    chmod (path, TAKEN);
+    errno = saved;
     return file;
 }

@@ -8,8 +8,7 @@
 #define SAFE "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%^"
 #define SHELL_SIGNS " \t\n|&;<>()$`\\\"'*?[]#~!"
 
-/* ---- text that grows
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- text that grows ------------------------------------------------------------------------------------------- */
 
 typedef struct {
     char *bytes;
@@ -55,8 +54,7 @@ static void put_quoted (text_t *self, const char *bytes, size_t len)
     put (self, "'", 1);
 }
 
-/* ---- places
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- places ---------------------------------------------------------------------------------------------------- */
 
 typedef enum { WHOLE, NO_ENDING, NO_FOLDERS, FOLDER, NEITHER, NUMBER, SLOT } what_t;
 
@@ -139,6 +137,7 @@ static void put_place (text_t *to, const place_t *place, const mpl_job_words_t *
     }
 }
 
+/* As it is shown to people; what a shell runs is made by put_script. */
 static void put_word (text_t *to, const mpl_template_t *self, const char *word, const mpl_job_words_t *job)
 {
     place_t place;
@@ -163,8 +162,7 @@ static int has_place (const mpl_template_t *self, const char *word)
     return 0;
 }
 
-/* ---- filling
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- filling --------------------------------------------------------------------------------------------------- */
 
 void mpl__template_init (mpl_template_t *self, char *const *words, size_t n, const char *replace)
 {
@@ -175,31 +173,120 @@ void mpl__template_init (mpl_template_t *self, char *const *words, size_t n, con
         self->has_place |= has_place (self, words[i]);
 }
 
+/* Follows a script and knows which quotes surround its end: \', ", `, ( of $( and ) of a parenthesis in that. A
+ * mistake here would cost a value its blanks; it cannot make it code. */
+typedef struct {
+    char open[64];
+    size_t depth;
+    int is_escaped;
+    char before;
+} quotes_t;
+
+static char innermost (const quotes_t *self)
+{
+    return self->depth ? self->open[self->depth - 1] : '\0';
+}
+
+static void open_one (quotes_t *self, char what)
+{
+    if (self->depth < sizeof self->open)
+        self->open[self->depth++] = what;
+}
+
+static void scan (quotes_t *self, char c)
+{
+    char in = innermost (self), before = self->before;
+
+    self->before = c;
+    if (self->is_escaped)
+        self->is_escaped = 0;
+    else if (in == '\'')
+        self->depth -= c == '\'';
+    else if (c == '\\')
+        self->is_escaped = 1;
+    else if (in == c && (c == '"' || c == '`'))
+        self->depth--;
+    else if (c == '"' || c == '`' || (c == '(' && before == '$') || (c == '\'' && in != '"'))
+        open_one (self, c);
+    else if (c == '(' && in && in != '"')
+        open_one (self, ')');
+    else if (c == ')' && (in == '(' || in == ')'))
+        self->depth--;
+}
+
+/* In place of a value: a parameter of the script, in double quotes so that it stays one word. So the value is
+ * never read as code, whatever stands around it: quotes put around the value itself would mean nothing within the
+ * user's "..." or a here-document. */
+static void put_parameters (text_t *to, text_t *values, char in, const place_t *place, const mpl_job_words_t *job,
+                            size_t *n)
+{
+    int is_one = place->source || place->what == NUMBER || place->what == SLOT;
+    const char *before = in == '"'    ? ""
+                         : in == '\'' ? "'\""
+                                      : "\"",
+               *after = in == '"'    ? ""
+                        : in == '\'' ? "\"'"
+                                     : "\"";
+    char name[48];
+
+    for (size_t i = 0; i < (is_one ? 1 : job->n); i++) {
+        place_t one = { place->what, is_one ? place->source : i + 1 };
+        put (to, name, (size_t) snprintf (name, sizeof name, "%s%s${%zu}%s", i ? " " : "", before, ++*n, after));
+        put_place (values, &one, job, 0);
+        put (values, "", 1);
+    }
+}
+
+/* The script and, each with its NUL, the values it has as parameters; how many these are. */
+static size_t put_script (const mpl_template_t *self, const mpl_job_words_t *job, text_t *to, text_t *values)
+{
+    quotes_t quotes = { .depth = 0 };
+    place_t place, all = { WHOLE, 0 };
+    size_t n = 0, len;
+
+    for (const char *at = self->words[0]; *at; at += len) {
+        if ((len = read_place (self, at, &place))) {
+            put_parameters (to, values, innermost (&quotes), &place, job, &n);
+            quotes.is_escaped = quotes.before = 0;
+            continue;
+        }
+        scan (&quotes, *at);
+        put (to, at, len = 1);
+    }
+    if (!self->has_place) {
+        put (to, " ", 1);
+        put_parameters (to, values, '\0', &all, job, &n);
+    }
+    return n;
+}
+
+static size_t fill_script (const mpl_template_t *self, const mpl_job_words_t *job, text_t *to)
+{
+    text_t values = { .bytes = NULL };
+
+    put (to, "/bin/sh\0-c", sizeof "/bin/sh\0-c");
+    size_t n = put_script (self, job, to, &values);
+    put (to, "\0sh", sizeof "\0sh");
+    if (values.len)
+        put (to, values.bytes, values.len);
+    to->is_short |= values.is_short;
+    free (values.bytes);
+    return n + 4;
+}
+
 /* All words with a NUL behind each; how many they are. */
 static size_t fill_words (const mpl_template_t *self, const mpl_job_words_t *job, text_t *to)
 {
     size_t n = self->n;
 
-    if (self->needs_shell) {
-        put (to, "/bin/sh\0-c", sizeof "/bin/sh\0-c");
-        n += 2;
-    }
+    if (self->needs_shell)
+        return fill_script (self, job, to);
     for (size_t i = 0; i < self->n; i++) {
         put_word (to, self, self->words[i], job);
-        if (!self->needs_shell)
-            put (to, "", 1);
-    }
-    for (size_t i = 0; i < job->n && !self->has_place; i++) {
-        if (self->needs_shell) {
-            put (to, " ", 1);
-            put_quoted (to, job->inputs[i], strlen (job->inputs[i]));
-        } else {
-            put (to, job->inputs[i], strlen (job->inputs[i]) + 1);
-            n++;
-        }
-    }
-    if (self->needs_shell)
         put (to, "", 1);
+    }
+    for (size_t i = 0; i < job->n && !self->has_place; i++, n++)
+        put (to, job->inputs[i], strlen (job->inputs[i]) + 1);
     return n;
 }
 
@@ -230,7 +317,12 @@ char *mpl__template_text (const mpl_template_t *self, const mpl_job_words_t *job
     if (!words)
         return NULL;
     if (self->needs_shell) {
-        put (&text, words[2], strlen (words[2]));
+        place_t all = { WHOLE, 0 };
+        put_word (&text, self, self->words[0], job);
+        if (!self->has_place) {
+            put (&text, " ", 1);
+            put_place (&text, &all, job, 1);
+        }
     } else {
         for (size_t i = 0; words[i]; i++) {
             put (&text, " ", i > 0);

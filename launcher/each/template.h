@@ -1,5 +1,6 @@
 /* template.h - from a command with places for the input to the arguments of one job: {} and its kin, and a shell
- * only where the command needs one, with every input quoted. Pure. */
+ * only where the command needs one. A script never holds an input: it has "${1}" and so on in the places, and the
+ * inputs are its parameters, so they are data. Pure. */
 #ifndef LAUNCHER_EACH_TEMPLATE_H
 #define LAUNCHER_EACH_TEMPLATE_H
 

@@ -93,7 +93,7 @@ static int is_libzmq (void *caller)
 
 #define NEXT(type, name) type = (__typeof__ (type)) (void *) dlsym (RTLD_NEXT, name)
 
-/* ---- descriptors -------------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ----------------------------------------------------------------------------------------------- */
 
 #define FD_CALL(name, params, args)                                                                                    \
     int name params;                                                                                                   \
@@ -119,7 +119,7 @@ FD_CALL (epoll_create1, (int flags), (flags))
 FD_CALL (memfd_create, (const char *name, unsigned flags), (name, flags))
 FD_CALL (dup, (int fd), (fd))
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
 
 extern void *__libc_malloc (size_t);
 extern void *__libc_calloc (size_t, size_t);
@@ -165,7 +165,7 @@ void *mmap (void *addr, size_t len, int prot, int flags, int fd, off_t offset)
     return next (addr, len, prot, flags, fd, offset);
 }
 
-/* ---- processes and threads ------------------------------------------------------------------------------------------------ */
+/* ---- processes and threads ------------------------------------------------------------------------------------- */
 
 pid_t fork (void)
 {

@@ -56,7 +56,7 @@ static void expect_hosts (const mpl_hosts_t *hosts)
     }
 }
 
-/* ---- lists and units: texts that end at a NUL ------------------------------------------------------------------------------ */
+/* ---- lists and units: texts that end at a NUL ------------------------------------------------------------------ */
 
 static void fuzz_hostlist (const char *text)
 {
@@ -104,7 +104,7 @@ static void fuzz_units (const char *text)
     expect (mpl__host_is_here (text) == 0 || *text, "nothing is not here");
 }
 
-/* ---- files ----------------------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------------------------- */
 
 static void fuzz_hostfile (const char *data, size_t size)
 {

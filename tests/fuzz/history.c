@@ -110,7 +110,7 @@ static unsigned who (const world_t *self, const owner_t *owner)
     return owner ? (unsigned) (owner - self->owners) : OWNERS;
 }
 
-/* ---- owners and their items ------------------------------------------------------------------------------------------------ */
+/* ---- owners and their items ------------------------------------------------------------------------------------ */
 
 static void begin_owner (world_t *self, owner_t *owner)
 {
@@ -208,7 +208,7 @@ static void cancel (world_t *self)
     begin_owner (self, owner);          /* at the same address, as may well happen */
 }
 
-/* ---- what workers hold ----------------------------------------------------------------------------------------------------- */
+/* ---- what workers hold ----------------------------------------------------------------------------------------- */
 
 static parcel_t *find_parcel (worker_t *worker, uint64_t chunk)
 {
@@ -299,7 +299,7 @@ static void sent (world_t *self, const mpl_action_t *action)
         wrong (self, "worker %d gets %llu items in its life", action->worker, (unsigned long long) worker->n_tasks);
 }
 
-/* ---- letters --------------------------------------------------------------------------------------------------------------- */
+/* ---- letters --------------------------------------------------------------------------------------------------- */
 
 static void arrive_answer (world_t *self, const letter_t *letter)
 {
@@ -440,7 +440,7 @@ static void post (world_t *self, const letter_t *letter)
     worker->letters[worker->n_letters++] = *letter;
 }
 
-/* ---- workers --------------------------------------------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------------------------------------- */
 
 static void join (world_t *self, unsigned w)
 {
@@ -541,7 +541,7 @@ static void leave (world_t *self, unsigned w, mpl_left_t why, uint32_t n_arrivin
     worker->is_here = worker->is_retired = 0;
 }
 
-/* ---- what the core wants --------------------------------------------------------------------------------------------------- */
+/* ---- what the core wants --------------------------------------------------------------------------------------- */
 
 static void recall (world_t *self, const mpl_action_t *action, int is_delayed)
 {
@@ -637,7 +637,7 @@ static void tick (world_t *self, uint64_t for_ns, int is_dry)
         wrong (self, "a tick wants to be called again in the past");
 }
 
-/* ---- histories ------------------------------------------------------------------------------------------------------------- */
+/* ---- histories ------------------------------------------------------------------------------------------------- */
 
 static void take_step (world_t *self)
 {

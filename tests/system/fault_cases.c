@@ -23,7 +23,7 @@
 #define MIB ((size_t) 1 << 20)
 #define LENGTH(a) (sizeof (a) / sizeof *(a))
 
-/* ---- tasks -------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ----------------------------------------------------------------------------------------------------- */
 
 /* What one item does on its way to the square of its index. "_once": on its first attempt only. */
 enum {
@@ -186,7 +186,7 @@ static const mpl_task_t tasks[] = {
     { 0 }
 };
 
-/* ---- helpers ------------------------------------------------------------------------------------------------------ */
+/* ---- helpers --------------------------------------------------------------------------------------------------- */
 
 static job_t job_of (int what)
 {
@@ -362,7 +362,7 @@ static const char *host_name (void)
     return name;
 }
 
-/* ---- a worker dies ---------------------------------------------------------------------------------------------------- */
+/* ---- a worker dies --------------------------------------------------------------------------------------------- */
 
 static void worker_killed_in_a_task_loses_nothing (void) { one_item_survives (KILL_ONCE); }
 static void task_that_calls_exit_is_run_again (void) { one_item_survives (EXIT_3_ONCE); }
@@ -465,7 +465,7 @@ static void workers_that_die_in_their_initializer_are_replaced (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- many die ----------------------------------------------------------------------------------------------------------- */
+/* ---- many die -------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     atomic_int is_over;
@@ -566,7 +566,7 @@ static void no_result_comes_twice_under_random_kills (void)
     free (seen);
 }
 
-/* ---- poison -------------------------------------------------------------------------------------------------------------- */
+/* ---- poison ---------------------------------------------------------------------------------------------------- */
 
 static void poison_items_fail_alone_after_three_attempts (void)
 {
@@ -656,7 +656,7 @@ static void poison_by_apply_and_imap_says_so_too (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- limits --------------------------------------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------------------------- */
 
 static mpl_pool_opts_t limited_to (double seconds)
 {
@@ -800,7 +800,7 @@ static void worker_within_its_memory_is_left_alone (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- the agent and the nursery die -------------------------------------------------------------------------------------------- */
+/* ---- the agent and the nursery die ----------------------------------------------------------------------------- */
 
 static int n_alive (const pid_t *pids, int n)
 {
@@ -920,7 +920,7 @@ static void everything_but_main_killed_at_once_is_replaced (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- main dies ------------------------------------------------------------------------------------------------------------------ */
+/* ---- main dies ------------------------------------------------------------------------------------------------- */
 
 /* A main with four workers in tasks that do not end: one plain, one that ignores TERM, two with a grandchild each; with
  * argv[3] "plain" no grandchildren. */
@@ -1095,7 +1095,7 @@ static void stopped_main_finds_everything_when_it_goes_on (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- ending with someone who does not answer -------------------------------------------------------------------------------------- */
+/* ---- ending with someone who does not answer ------------------------------------------------------------------- */
 
 static void destroy_ends_with_stopped_workers (void)
 {
@@ -1210,7 +1210,7 @@ static void fork_storm_ends_with_the_pool (void)
     WAIT_UNTIL (find_marked (NULL, left, 64) == 0, 2);
 }
 
-/* ---- nothing more to be had --------------------------------------------------------------------------------------------------------- */
+/* ---- nothing more to be had ------------------------------------------------------------------------------------ */
 
 /* From tests/fault/countdown.c, when that is preloaded: its count begins here. */
 extern void countdown_arm (void) __attribute__ ((weak));
@@ -1334,7 +1334,7 @@ static void closed_pipe_under_the_output_loses_no_result (void)
     }
 }
 
-/* ---- tables -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------------------------- */
 
 static const sub_t subs[] = {
     { "busy", sub_busy },

@@ -31,7 +31,7 @@ static char skip_why[200];
 static const char *volatile running = "";
 static volatile int running_number;
 
-/* ---- saying no ---------------------------------------------------------------------------------------------------- */
+/* ---- saying no ------------------------------------------------------------------------------------------------- */
 
 void case_fail (int line, const char *fmt, ...)
 {
@@ -63,7 +63,7 @@ void need_failed (int line, const char *what)
     exit (99);
 }
 
-/* ---- time --------------------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------------------------ */
 
 double now (void)
 {
@@ -99,7 +99,7 @@ size_t fewer (size_t n)
     return k ? k : 1;
 }
 
-/* ---- files -------------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------------------------- */
 
 static int remove_one (const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
@@ -213,7 +213,7 @@ size_t count_entries (const char *path)
     return n;
 }
 
-/* ---- looking at processes ----------------------------------------------------------------------------------------- */
+/* ---- looking at processes -------------------------------------------------------------------------------------- */
 
 static int open_proc (pid_t pid, const char *file)
 {
@@ -381,7 +381,7 @@ int has_children (void)
     return waitid (P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/* ---- starting this program again ---------------------------------------------------------------------------------- */
+/* ---- starting this program again ------------------------------------------------------------------------------- */
 
 typedef struct {
     int in, out, err;                   /* -1: out and err stay ours, in is /dev/null */
@@ -559,7 +559,7 @@ void run_free (run_t *run)
     run->out = run->err = NULL;
 }
 
-/* ---- the cases ---------------------------------------------------------------------------------------------------- */
+/* ---- the cases ------------------------------------------------------------------------------------------------- */
 
 static void report (int number, const char *name, const char *reason, const char *skipped)
 {

@@ -32,7 +32,7 @@ typedef struct {
 /* The whole main of a case program. The tables end with a NULL name. */
 int harness_main (int argc, char **argv, const mpl_task_t *tasks, const case_t *cases, const sub_t *subs);
 
-/* ---- saying no ---------------------------------------------------------------------------------------------------- */
+/* ---- saying no ------------------------------------------------------------------------------------------------- */
 
 /* Notes why the running case fails; the first reason stays. Any thread. Appends errno and mpl_error (). */
 void case_fail (int line, const char *fmt, ...) __attribute__ ((format (printf, 2, 3)));
@@ -62,7 +62,7 @@ void case_skip (const char *why);
     } while (0)
 void need_failed (int line, const char *what) __attribute__ ((noreturn));
 
-/* ---- time --------------------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------------------------ */
 
 double now (void);                      /* monotonic seconds */
 void rest (double seconds);
@@ -70,7 +70,7 @@ double within (double seconds);         /* times MPL_TEST_SLOW */
 size_t fewer (size_t n);                /* divided by MPL_TEST_SLOW, at least 1 */
 int is_slow (void);
 
-/* ---- files -------------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------------------------- */
 
 const char *work_dir (void);            /* this case's own directory */
 void note (const char *dir, const char *file, const char *fmt, ...) __attribute__ ((format (printf, 3, 4)));  /* O_APPEND */
@@ -79,7 +79,7 @@ size_t count_lines (const char *dir, const char *file);
 size_t count_in (const char *text, const char *what);
 size_t count_entries (const char *dir);                 /* in a directory, without . and .. */
 
-/* ---- processes ---------------------------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *args[8];                /* after the program; a first "--sub" is usual */

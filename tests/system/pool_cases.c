@@ -22,7 +22,7 @@
 #define MIB ((size_t) 1 << 20)
 #define LENGTH(a) (sizeof (a) / sizeof *(a))
 
-/* ---- tasks -------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ----------------------------------------------------------------------------------------------------- */
 
 typedef struct { int a, b; } pair_t;
 typedef struct { char dir[200]; int what; double seconds; } job_t;
@@ -408,7 +408,7 @@ static const mpl_task_t tasks[] = {
     { 0 }
 };
 
-/* ---- helpers ------------------------------------------------------------------------------------------------------ */
+/* ---- helpers --------------------------------------------------------------------------------------------------- */
 
 static mpl_pool_t *pool_of (int workers)
 {
@@ -461,7 +461,7 @@ static int pool_works (mpl_pool_t *pool, size_t n)
     return ok;
 }
 
-/* ---- map ---------------------------------------------------------------------------------------------------------- */
+/* ---- map ------------------------------------------------------------------------------------------------------- */
 
 static void map_gives_the_square_of_every_number (void)
 {
@@ -733,7 +733,7 @@ static void map_goes_on_while_main_computes (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- failing items ------------------------------------------------------------------------------------------------- */
+/* ---- failing items --------------------------------------------------------------------------------------------- */
 
 static void failed_items_leave_the_others_results (void)
 {
@@ -886,7 +886,7 @@ static void slow_failures_do_not_end_the_map_early (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- inside a task -------------------------------------------------------------------------------------------------- */
+/* ---- inside a task --------------------------------------------------------------------------------------------- */
 
 static void task_sees_its_index_worker_attempt_and_length (void)
 {
@@ -1036,7 +1036,7 @@ static void workers_stand_where_main_stood_when_the_pool_began (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- imap ----------------------------------------------------------------------------------------------------------- */
+/* ---- imap ------------------------------------------------------------------------------------------------------ */
 
 static void imap_keeps_the_order (void)
 {
@@ -1218,7 +1218,7 @@ static void two_iterators_take_turns (void)
     free (xs);
 }
 
-/* ---- imap_from ------------------------------------------------------------------------------------------------------ */
+/* ---- imap_from ------------------------------------------------------------------------------------------------- */
 
 #define NEVER ((size_t) -1)
 
@@ -1463,7 +1463,7 @@ static void endless_source_needs_no_more_memory_as_it_goes (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- apply ---------------------------------------------------------------------------------------------------------- */
+/* ---- apply ----------------------------------------------------------------------------------------------------- */
 
 static void apply_takes_every_kind_of_item (void)
 {
@@ -1545,7 +1545,7 @@ static void apply_async_copies_its_input (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- futures -------------------------------------------------------------------------------------------------------- */
+/* ---- futures --------------------------------------------------------------------------------------------------- */
 
 static void future_wait_times_out_and_the_task_goes_on (void)
 {
@@ -1864,7 +1864,7 @@ static void futures_and_iterators_outlive_their_pool (void)
     free (xs);
 }
 
-/* ---- close, terminate, join ------------------------------------------------------------------------------------------ */
+/* ---- close, terminate, join ------------------------------------------------------------------------------------ */
 
 static void join_needs_close_first (void)
 {
@@ -2037,7 +2037,7 @@ static void pool_that_did_nothing_ends_at_once (void)
     CHECKF (now () - began < within (2), "5 pools took %g s", now () - began);
 }
 
-/* ---- options -------------------------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------------------------- */
 
 static void initializer_runs_once_in_each_worker (void)
 {
@@ -2274,7 +2274,7 @@ static void more_workers_than_cores_all_serve (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- shared data ----------------------------------------------------------------------------------------------------- */
+/* ---- shared data ----------------------------------------------------------------------------------------------- */
 
 static void tasks_see_what_was_shared (void)
 {
@@ -2340,7 +2340,7 @@ static void sharing_again_does_not_reach_earlier_work (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- many at once ---------------------------------------------------------------------------------------------------- */
+/* ---- many at once ---------------------------------------------------------------------------------------------- */
 
 static void several_pools_work_at_once (void)
 {
@@ -2455,7 +2455,7 @@ static void pool_outlives_the_thread_that_made_it (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- big items ------------------------------------------------------------------------------------------------------- */
+/* ---- big items ------------------------------------------------------------------------------------------------- */
 
 static void blocks_of_1_mib_go_there_and_back (void)
 {
@@ -2550,7 +2550,7 @@ static void imap_carries_big_results (void)
     mpl_pool_destroy (&pool);
 }
 
-/* ---- output, input, exit ---------------------------------------------------------------------------------------------- */
+/* ---- output, input, exit --------------------------------------------------------------------------------------- */
 
 enum { N_PRINTS = 200 };
 
@@ -2699,7 +2699,7 @@ static void closed_standard_descriptors_do_no_harm (void)
     }
 }
 
-/* ---- leaving nothing -------------------------------------------------------------------------------------------------- */
+/* ---- leaving nothing ------------------------------------------------------------------------------------------- */
 
 static int threads_now (void)
 {
@@ -2860,7 +2860,7 @@ static void fork_in_main_leaves_the_pool_usable (void)
     CHECK (kill (child, SIGKILL) == 0 && waitpid (child, &status, 0) == child);
 }
 
-/* ---- init ------------------------------------------------------------------------------------------------------------- */
+/* ---- init ------------------------------------------------------------------------------------------------------ */
 
 static const mpl_task_t no_function[] = { { "square", square, 8, 8 }, { "nothing", NULL, 8, 8 }, { 0 } };
 static const mpl_task_t name_twice[] = { { "square", square, 8, 8 }, { "square", mul, 8, 8 }, { 0 } };
@@ -3025,7 +3025,7 @@ static void workers_share_the_cores_among_their_threads (void)
     run_free (&run);
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------------ */
+/* ---- tables ---------------------------------------------------------------------------------------------------- */
 
 static const sub_t subs[] = {
     { "print", sub_print },

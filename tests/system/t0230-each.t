@@ -29,6 +29,15 @@ d>" ]
 run "$launch" --each -k 'echo {} | wc -c' ::: "a'b" '$(touch hacked)' '; touch hacked' 'x y' '-n'
 check "a_shell_is_used_where_the_command_needs_one" [ "$(tr -d ' ' < out | tr '\n' ' ')" = "4 16 15 4 0 " ]
 check "and_the_input_is_quoted" [ ! -e hacked ]
+# The user's own quotes, a here-document, a comment: an input stays data, whatever stands around its place.
+for script in 'printf %s "{}" | cat' "printf %s '{}' | cat" 'printf %s "$(printf %s {})" | cat' 'printf %s "$(printf %s "{}")"; true'; do
+    run "$launch" -q --each -k "$script" ::: '$(touch hacked)' '`touch hacked`' 'a; touch hacked' "a'b  c" '"'
+    check "also_in_quotes_of_the_users" [ "$(cat out)" = '$(touch hacked)`touch hacked`a; touch hacked'"a'b  c"'"' ]
+done
+for script in $'cat <<E\n{}\nE' 'true # {}' 'echo `echo {}`' 'echo \\{} | cat' 'echo ${x:-{}} | cat'; do
+    run "$launch" -q --each "$script" ::: '$(touch hacked)' 'x`touch hacked`x' $'a\ntouch hacked\n#'
+done
+check "and_nowhere_becomes_code" [ ! -e hacked ]
 run "$launch" --each -k printf '%s|' ::: "a'b" '$(touch hacked)' '*' '-rf' ''
 check "without_one_words_stay_words" [ "$(cat out)" = "a'b|\$(touch hacked)|*|-rf||" ]
 run "$launch" --each --tag -k sh -c 'echo $0; echo $0 >&2; printf end' ::: a b
@@ -70,6 +79,10 @@ check "even_one_that_ignores_TERM" [ "$code-$((took < 10000 * SLOW))" = 1-1 ]
 
 run "$launch" -q -n 1 --each --halt now,fail=1 sh -c 'echo $0 >> ran; exit $0' ::: 0 7 0 0
 check "halt_now_returns_the_code_of_the_job" [ "$code-$(wc -l < ran)" = 7-2 ]
+for halt in soon,fail=2:2 now,fail=50%:50 soon,fail=50%:50 soon,success=2:0 now,done=1:0 soon,done=50%:34; do
+    run "$launch" -q -n 1 --each --halt "${halt%:*}" sh -c 'exit $0' ::: 0 3 5 0 7 8
+    check "halt_${halt%:*}_returns_${halt#*:}_as_GNU_parallel_does" [ "$code" -eq "${halt#*:}" ]
+done
 rm -f ran
 run "$launch" -q -n 2 --each --halt soon,fail=1 sh -c 'if [ $0 = 1 ]; then exit 4; fi; sleep 0.3; echo $0 >> ran' ::: 1 2 3 4 5 6 7 8
 check "halt_soon_lets_those_that_run_end" eval '[ "$code" -eq 4 ] && [ "$(wc -l < ran)" -ge 1 ] && [ "$(wc -l < ran)" -le 3 ]'
@@ -124,6 +137,8 @@ run "$launch" -q --each "$launch" -q -n 2 echo ::: a b
 check "a_job_may_be_a_launch" [ "$(sort out | uniq -c | tr -s ' ' | tr '\n' '|')" = " 2 a| 2 b|" ]
 run bash -c "ulimit -n 64 && exec '$launch' -q --each -k echo ::: 1 2 3"
 check "64_descriptors_are_enough_or_it_is_said" eval '[ "$(tr -d "\n" < out)" = 123 ] || [ -s err ]'
+run bash -c "ulimit -n 64 && exec '$launch' -q -n 2 --each -k sh -c '[ \$0 = 1 ] && sleep 2; head -c 2000000 /dev/zero' ::: \$(seq 60)"
+check "large_output_that_waits_for_its_turn_needs_few_descriptors" [ "$code-$(wc -c < out)" = 0-120000000 ]
 run "$launch" -q --progress --each true ::: 1 2 3
 check "progress_says_how_many_are_done" grep -q '3 of 3 done' err
 finish
