@@ -45,9 +45,10 @@ mpl_job_action_t mpl__job_ended (mpl_job_t *self, int status, int is_main, int i
 
     self->n_running--;
     if (is_main) {                      /* its end is the job's, well or ill */
-        if (!self->is_ending || !self->has_failed)
+        if (!self->is_ending) {
             self->code = code;
-        self->has_failed = self->has_failed || code != 0;
+            self->has_failed = code != 0;
+        }
         return end (self);
     }
     if (self->n_running == 1 && self->n > 1 && !self->is_ending)
@@ -95,8 +96,10 @@ mpl_job_action_t mpl__job_tick (mpl_job_t *self, uint64_t now)
         end (self);
         return MPL__JOB_TIME_OUT;
     }
-    if (now >= self->kill_at)
+    if (now >= self->kill_at) {
+        fail (self, 128 + self->interrupt);
         return end (self);
+    }
     if (now >= self->straggler_at) {
         self->straggler_at = MPL__NEVER;
         return MPL__JOB_NAME_STRAGGLER;

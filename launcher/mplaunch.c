@@ -5,8 +5,11 @@
 #include "launcher/plan.h"
 #include "base/fd.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
+#define OUTPUT_LOST 1
 #define USAGE 2
 #define LAUNCH_FAILED 125
 
@@ -29,14 +32,38 @@ static void warn_if_crowded (const mpl_plan_t *plan)
                  plan->n, slots, slots == 1 ? "" : "s");
 }
 
+static int print_plan (const mpl_plan_t *plan)
+{
+    mpl_err_t err;
+
+    if (mpl__map_print (plan, stdout, 1, &err) < 0)
+        return fail (&err);
+    if (fflush (stdout) == 0)
+        return 0;
+    fprintf (stderr, "mplaunch: the plan cannot be written: %s\n", strerror (errno));
+    return OUTPUT_LOST;
+}
+
+/* Before anything is started: it would be a pity to find out at the end. */
+static int check_trace (const char *path, mpl_err_t *err)
+{
+    FILE *file = path ? fopen (path, "we") : NULL;
+
+    if (path && !file)
+        return mpl__err (err, errno, "the trace %s cannot be written: %s", path, strerror (errno));
+    if (file)
+        fclose (file);
+    return 0;
+}
+
 static int run (const mpl_plan_t *plan)
 {
     const mpl_options_t *options = plan->options;
     mpl_err_t err;
 
     if (options->is_dry_run)
-        return mpl__map_print (plan, stdout, 1, &err) < 0 ? fail (&err) : 0;
-    if (options->shows_map && mpl__map_print (plan, stderr, 0, &err) < 0)
+        return print_plan (plan);
+    if ((options->shows_map && mpl__map_print (plan, stderr, 0, &err) < 0) || check_trace (options->trace, &err) < 0)
         return fail (&err);
     warn_if_crowded (plan);
     return mpl__launch (plan);

@@ -416,6 +416,11 @@ static void take_result (each_t *self, job_t *job)
         free_job (job);
         return;
     }
+    if (!answer && errno != EIO) {      /* not this job but the pool has failed: what did not end is not done */
+        break_off (self, mpl_future_error (job->future));
+        free_job (job);
+        return;
+    }
     if (!answer || len < sizeof result) {
         give_up (self, job);
         return;
@@ -651,6 +656,8 @@ int mpl__each_dry_run (const mpl_each_options_t *options)
         free (words);
     }
     mpl__inputs_destroy (&inputs);
+    if (rc == 0 && fflush (stdout) != 0)
+        rc = mpl__err (&err, errno, "the commands cannot be written: %s", strerror (errno));
     if (rc < 0)
         fprintf (stderr, "mplaunch: %s\n", err.text);
     return rc < 0 ? BROKEN : 0;
