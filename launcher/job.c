@@ -45,16 +45,14 @@ mpl_job_action_t mpl__job_ended (mpl_job_t *self, int status, int is_main, int i
 
     self->n_running--;
     if (is_main) {                      /* its end is the job's, well or ill */
-        if (!self->is_ending) {
-            self->code = code;
-            self->has_failed = code != 0;
-        }
+        if (code && !self->is_ending)
+            fail (self, code);
         return end (self);
     }
     if (self->n_running == 1 && self->n > 1 && !self->is_ending)
         self->straggler_at = now + MPL__STRAGGLER_NS;
     if (self->n_running == 0)
-        self->straggler_at = self->timeout_at = MPL__NEVER;
+        self->straggler_at = self->timeout_at = self->kill_at = MPL__NEVER;
     if (is_held || !code || self->is_ending)
         return MPL__JOB_NOTHING;
     fail (self, code);

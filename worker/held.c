@@ -93,11 +93,11 @@ mpl_held_t *mpl__held_start (mpl_agent_t *agent, const mpl_start_t *start, mpl_r
         goto fail;
     self->sock = pair[0];
     fcntl (self->sock, F_SETFL, O_NONBLOCK);
+    self->started_at = mpl__clock_ns ();
     errno = spawn (self, start, pair[1]);
     mpl__fd_close (&pair[1]);
     if (errno)
         goto fail;
-    self->started_at = mpl__clock_ns ();
     if (!(self->source = mpl__loop_add (agent->loop, self->sock, EPOLLIN, mpl__agent_heard, self)))
         goto fail;
     self->next = agent->held;

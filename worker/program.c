@@ -48,8 +48,10 @@ static int fail (const char *name, int error, mpl_err_t *err)
     case ENOENT:
         return mpl__err (err, error, "cannot start '%s': %s", name,
                          strchr (name, '/') ? "there is no such file" : "it was not found in PATH");
-    default:
+    case ENOMEM:
         return mpl__err (err, error, "cannot start '%s': %s", name, strerror (error));
+    default:                            /* a path through a file, in circles, too long: found, in a way, and of no use */
+        return mpl__err (err, EACCES, "cannot start '%s': %s", name, strerror (error));
     }
 }
 
