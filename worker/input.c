@@ -23,6 +23,7 @@ struct mpl_input {
     size_t n, n_room, n_behind;         /* behind: have not got the whole block */
     char *block;
     size_t len;
+    int has_begun;                      /* all readers are there */
 };
 
 static void can_write (void *arg, uint32_t events);
@@ -71,6 +72,8 @@ static int has_readers (const mpl_input_t *self)
 /* Everybody has the block: the next one is wanted, if anybody is left. */
 static void want_more (mpl_input_t *self)
 {
+    if (!self->has_begun)               /* one has gone before the others have come */
+        return;
     if (!has_readers (self)) {
         finish (self);
         return;
@@ -151,6 +154,7 @@ int mpl__input_add (mpl_input_t *self)
 {
     int pair[2];
 
+    errno = ENOSPC;
     if (self->n == self->n_room || pipe2 (pair, O_CLOEXEC) < 0)
         return -1;
     reader_t *reader = &self->readers[self->n];
@@ -167,6 +171,7 @@ int mpl__input_add (mpl_input_t *self)
 
 void mpl__input_begin (mpl_input_t *self)
 {
+    self->has_begun = 1;
     want_more (self);
 }
 
