@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,7 +31,7 @@ struct mpl_stream {
 
 struct mpl_sink {
     mpl_loop_t *loop;
-    int fd, is_own_fd;
+    int fd, is_own_fd, is_socket;
     mpl_source_t *source;               /* NULL: fd is a file, which is always ready */
     char *bytes;                        /* waiting to be written, from `head` on */
     size_t head, len, room;
@@ -67,6 +68,8 @@ static void set_full (mpl_sink_t *self, int is_full)
     if (self->is_full == is_full)
         return;
     self->is_full = is_full;
+    if (!is_full)                       /* until now the holder could not write: it was not silent */
+        self->held_at = mpl__clock_ns ();
     listen_to_all (self);
 }
 
@@ -80,14 +83,19 @@ static void set_holder (mpl_sink_t *self, mpl_stream_t *holder)
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
-/* The descriptor is shared with whoever started us, so it must not be made non-blocking; a second opening of the
- * same pipe or terminal may. */
-static int open_own (int fd)
+/* The descriptor is shared with whoever started us, so it must not be made non-blocking; a second opening of the same
+ * pipe or terminal may, and a socket can be asked each time not to block. */
+static int open_own (int fd, int *is_socket)
 {
     struct stat file;
     char path[64];
 
-    if (fstat (fd, &file) < 0 || (!S_ISFIFO (file.st_mode) && !S_ISCHR (file.st_mode)))
+    if (fstat (fd, &file) < 0)
+        return -1;
+    *is_socket = S_ISSOCK (file.st_mode);
+    if (*is_socket)
+        return fcntl (fd, F_DUPFD_CLOEXEC, 3);
+    if (!S_ISFIFO (file.st_mode) && !S_ISCHR (file.st_mode))
         return -1;
     snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
     return open (path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
@@ -99,7 +107,8 @@ static size_t write_some (mpl_sink_t *self, const char *bytes, size_t len)
     size_t done = 0;
 
     while (done < len && !self->error) {
-        ssize_t rc = write (self->fd, bytes + done, len - done);
+        ssize_t rc = self->is_socket ? send (self->fd, bytes + done, len - done, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                     : write (self->fd, bytes + done, len - done);
         if (rc >= 0)
             done += (size_t) rc;
         else if (errno == EAGAIN)
@@ -172,7 +181,7 @@ mpl_sink_t *mpl__sink_new (mpl_loop_t *loop, int fd)
         return NULL;
     }
     self->loop = loop;
-    self->fd = open_own (fd);
+    self->fd = open_own (fd, &self->is_socket);
     self->is_own_fd = self->fd >= 0;
     if (!self->is_own_fd)
         self->fd = fd;
@@ -422,6 +431,8 @@ static uint64_t tick_prompt (mpl_stream_t *self, uint64_t now)
         return MPL__NEVER;
     if (now < self->kept_at + MPL__PROMPT_NS)
         return self->kept_at + MPL__PROMPT_NS;
+    if (self->sink->holder && self->sink->holder != self)
+        return now + MPL__PROMPT_NS;    /* not into another's line */
     pass_on (self, self->kept, self->n_kept);
     self->n_kept = 0;
     return MPL__NEVER;
