@@ -74,14 +74,15 @@ static void words_stay_words_without_a_shell (void **state)
     assert_filled ("a|;|b c", "a|;|{}", "b c", "{}");
 }
 
-static void a_single_word_with_signs_of_a_shell_gets_one (void **state)
+static void a_single_word_with_signs_of_a_shell_gets_one_and_inputs_are_its_parameters (void **state)
 {
     (void) state;
-    assert_filled ("/bin/sh|-c|wc -l < a", "wc -l < {}", "a", "{}");
-    assert_filled ("/bin/sh|-c|wc -l < 'a b'", "wc -l < {}", "a b", "{}");
-    assert_filled ("/bin/sh|-c|echo 'it'\\''s' '$(id)'", "echo {}", "it's|$(id)", "{}");
-    assert_filled ("/bin/sh|-c|cat ''", "cat {}", "", "{}");
-    assert_filled ("/bin/sh|-c|sort -u ';x'", "sort -u", ";x", "{}");
+    assert_filled ("/bin/sh|-c|wc -l < \"${1}\"|sh|a b", "wc -l < {}", "a b", "{}");
+    assert_filled ("/bin/sh|-c|echo \"${1}\"|sh|$(id)", "echo \"{}\"", "$(id)", "{}");
+    assert_filled ("/bin/sh|-c|echo ''\"${1}\"''|sh|$(id)", "echo '{}'", "$(id)", "{}");
+    assert_filled ("/bin/sh|-c|echo \"${1}\" \"${2}\"|sh|it's|$(id)", "echo {}", "it's|$(id)", "{}");
+    assert_filled ("/bin/sh|-c|cat \"${1}\"|sh|", "cat {}", "", "{}");
+    assert_filled ("/bin/sh|-c|sort -u \"${1}\"|sh|;x", "sort -u", ";x", "{}");
     assert_filled ("true|a", "true", "a", "{}");
 }
 
@@ -105,7 +106,7 @@ int main (void)
         cmocka_unit_test (where_none_is_named_the_inputs_come_last),
         cmocka_unit_test (another_text_may_stand_for_the_input),
         cmocka_unit_test (words_stay_words_without_a_shell),
-        cmocka_unit_test (a_single_word_with_signs_of_a_shell_gets_one),
+        cmocka_unit_test (a_single_word_with_signs_of_a_shell_gets_one_and_inputs_are_its_parameters),
         cmocka_unit_test (as_text_it_could_be_typed),
     };
 
