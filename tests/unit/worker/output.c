@@ -527,7 +527,6 @@ static void long_lines_stay_whole_while_others_print (void **state)
     (void) state;
     for (size_t i = 0; i < 2 * sizeof lens / sizeof *lens; i++) {
         fixture_t self = i % 2 ? begin_pipe () : begin_file ();
-        add_stream (&self, 2, plain);
         try_long_line (&self, lens[i / 2], PIPE_BYTES, "");
         end (&self);
     }
