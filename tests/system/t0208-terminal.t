@@ -18,6 +18,12 @@ printf 'echo $$ > pid.$MPL_RANK\necho up\nexec sleep 60\n' > up.sh
 printf 'cat\necho end\n' > cat.sh
 printf 'test -t 0 && echo yes\n' > tty.sh
 printf 'seq 20000 | sed s/^/x/\n' > many.sh
+cat > again.sh <<'END'
+trap 'echo again' CONT
+echo $$ > pid.$MPL_RANK
+echo up
+while :; do sleep 0.1 & wait $!; done
+END
 cat > stopped.sh <<'END'
 for i in $(seq 400); do
     n=0
@@ -32,8 +38,9 @@ check "with_labels_too" at_terminal 'type $launch -q -l -n 2 sh ask.sh\n' 'see \
 check "one_rank_alone_has_the_terminal_as_its_input" at_terminal 'type $launch -n 1 sh tty.sh\n' 'see yes' 'see \$ '
 check "ctrl_C_ends_them_with_130" at_terminal 'type $launch -q -n 2 sh ./up.sh\n' 'see [\r\n]up' 'see [\r\n]up' 'type ^C' 'see \$ ' 'type echo code $?\n' 'see code 130'
 check "and_nothing_is_left" wait_until 3 none_marked_as sleep
-check "ctrl_Z_stops_and_fg_goes_on" at_terminal 'type $launch -q -n 2 sh ./up.sh\n' 'see [\r\n]up' 'see [\r\n]up' 'type ^Z' 'see Stopped' 'see \$ ' \
-    'type . ./stopped.sh\n' 'see [\r\n]all stopped' 'see \$ ' 'type fg\n' 'see up.sh' 'type ^C' 'see \$ ' 'type echo code $?\n' 'see code 130'
+# bash names the job before it hands the terminal over: what is typed in between is not the job's.
+check "ctrl_Z_stops_and_fg_goes_on" at_terminal 'type $launch -q -n 2 sh ./again.sh\n' 'see [\r\n]up' 'see [\r\n]up' 'type ^Z' 'see Stopped' 'see \$ ' \
+    'type . ./stopped.sh\n' 'see [\r\n]all stopped' 'see \$ ' 'type fg\n' 'see again\s' 'see again\s' 'type ^C' 'see \$ ' 'type echo code $?\n' 'see code 130'
 check "and_leaves_nothing_either" wait_until 3 none_marked_as sleep
 check "in_the_background_it_leaves_the_terminal_alone" at_terminal 'type $launch -q -n 2 sh ./cat.sh &\n' 'see end\s' 'see end\s' 'type echo mine\n' 'see [\r\n]mine'
 check "closing_the_terminal_ends_it" at_terminal 'type $launch -q -n 2 sh ./up.sh\n' 'see [\r\n]up' 'see [\r\n]up'
