@@ -3,12 +3,22 @@
 #include <limits.h>
 #include <time.h>
 
-uint64_t mpl__clock_ns (void)
+static uint64_t read_clock (clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime (CLOCK_MONOTONIC, &now);
+    clock_gettime (clock, &now);
     return (uint64_t) now.tv_sec * MPL__NS_PER_S + (uint64_t) now.tv_nsec;
+}
+
+uint64_t mpl__clock_ns (void)
+{
+    return read_clock (CLOCK_MONOTONIC);
+}
+
+uint64_t mpl__clock_boot_ns (void)
+{
+    return read_clock (CLOCK_BOOTTIME);
 }
 
 uint64_t mpl__clock_in_ms (int timeout_ms)

@@ -13,6 +13,9 @@
 /* Nanoseconds of monotonic time. Any thread; about 25 ns. */
 uint64_t mpl__clock_ns (void);
 
+/* The same of CLOCK_BOOTTIME, which goes on while the machine is suspended: for leases, and never mixed with the other. */
+uint64_t mpl__clock_boot_ns (void);
+
 /* The instant timeout_ms milliseconds from now; MPL__NEVER when timeout_ms is negative. */
 uint64_t mpl__clock_in_ms (int timeout_ms);
 

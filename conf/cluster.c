@@ -326,8 +326,7 @@ static int read_tree (file_t *file, const mpl_tree_t *tree, const char *name, mp
 
 int mpl__cluster_parse (mpl_cluster_t *self, const char *name, const char *text, size_t len, mpl_err_t *err)
 {
-    file_t file = { .cluster = { .transport = { .heartbeat = 2, .self_end_after = 10, .lost_after = 15 },
-                                 .pool = { .retries = -1 } } };
+    file_t file = { .cluster = { .transport = MPL__TRANSPORT_DEFAULTS, .pool = { .retries = -1 } } };
     mpl_tree_t tree;
 
     if (mpl__tree_parse (&tree, name, text, len, err) < 0)

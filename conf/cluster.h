@@ -44,6 +44,9 @@ typedef struct {
     int tunnel;                 /* mpl_tunnel_t */
 } mpl_transport_t;
 
+/* What holds where a cluster file does not say otherwise. */
+#define MPL__TRANSPORT_DEFAULTS (mpl_transport_t) { .heartbeat = 2, .self_end_after = 10, .lost_after = 15 }
+
 /* What pools of this cluster do unless a program says otherwise. */
 typedef struct {
     int retries;                /* -1: not said */

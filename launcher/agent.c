@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* 0, or an errno value. */
-static int spawn (mpl_host_agent_t *self, const char *path, int link, int order)
+static int spawn (mpl_host_agent_t *self, const char *path, int link, int order, const int fds[3])
 {
     char link_text[16], order_text[16];
     char *argv[] = {
@@ -31,6 +31,9 @@ static int spawn (mpl_host_agent_t *self, const char *path, int link, int order)
     sigemptyset (&none);
     rc = posix_spawn_file_actions_adddup2 (&actions, link, link);
     rc = rc ? rc : posix_spawn_file_actions_adddup2 (&actions, order, order);
+    for (int i = 0; i < 3 && !rc; i++)
+        if (fds[i] >= 0)
+            rc = posix_spawn_file_actions_adddup2 (&actions, fds[i], i);
     if (!rc && !(rc = posix_spawnattr_init (&attr))) {
         posix_spawnattr_setflags (&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
         posix_spawnattr_setsigmask (&attr, &none);
@@ -45,20 +48,27 @@ static int spawn (mpl_host_agent_t *self, const char *path, int link, int order)
 static int make_order (const mpl_plan_t *plan, size_t host, int standard_input, mpl_err_t *err)
 {
     int fd = memfd_create ("mplaunch-order", MFD_CLOEXEC);
+    uint8_t *bytes = NULL;
+    size_t len;
 
     if (fd < 0)
         return mpl__err (err, errno, "no memory for the agent's order: %s", strerror (errno));
-    if (mpl__plan_write_order (plan, host, standard_input, fd, err) < 0 || lseek (fd, 0, SEEK_SET) < 0)
+    if (mpl__plan_order (plan, host, standard_input, &bytes, &len, err) < 0)
         mpl__fd_close (&fd);
+    else if (mpl__fd_write_all (fd, bytes, len) < 0 || lseek (fd, 0, SEEK_SET) < 0) {
+        mpl__err (err, errno, "the agent's order cannot be written: %s", strerror (errno));
+        mpl__fd_close (&fd);
+    }
+    free (bytes);
     return fd;
 }
 
-int mpl__agent_start (mpl_host_agent_t *self, const mpl_plan_t *plan, size_t host, int standard_input, mpl_err_t *err)
+int mpl__agent_start (mpl_host_agent_t *self, const mpl_plan_t *plan, size_t host, int standard_input, const int fds[3],
+                      mpl_err_t *err)
 {
     char *path;
     int pair[2];
 
-    *self = (mpl_host_agent_t) { .host = host, .link = -1 };
     if (mpl__beside ("mpworker", &path, err) < 0)
         return -1;
     int order = make_order (plan, host, standard_input, err);
@@ -66,7 +76,7 @@ int mpl__agent_start (mpl_host_agent_t *self, const mpl_plan_t *plan, size_t hos
     if (order >= 0 && socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         mpl__err (err, errno, "no socket for the agent: %s", strerror (errno));
     else if (order >= 0) {
-        rc = spawn (self, path, pair[1], order);
+        rc = spawn (self, path, pair[1], order, fds);
         mpl__fd_close (&pair[1]);
         self->link = pair[0];
         if (rc) {
@@ -77,4 +87,14 @@ int mpl__agent_start (mpl_host_agent_t *self, const mpl_plan_t *plan, size_t hos
     mpl__fd_close (&order);
     free (path);
     return rc;
+}
+
+void mpl__agent_say (mpl_host_agent_t *self, const mpl_control_t *message)
+{
+    if (self->state != MPL__AGENT_THERE)
+        return;
+    if (self->post)
+        mpl__post_say (self->post, message);
+    else
+        mpl__control_send (self->link, message, NULL, 0);
 }

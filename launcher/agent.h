@@ -1,25 +1,49 @@
-/* agent.h - the launcher's hold on the agent of a host: started as a child with a socket, whose end is the job's
- * end. */
+/* agent.h - the launcher's hold on the agent of a host: a child with a socket on this one, whose end is the job's end; on another
+ * one the other end of a post, which ssh or srun carries (launcher/reach.h). */
 #ifndef LAUNCHER_AGENT_H
 #define LAUNCHER_AGENT_H
 
 #include "base/err.h"
 #include "base/loop.h"
 #include "launcher/plan.h"
+#include "worker/post.h"
 
 #include <sys/types.h>
 
+#define MPL__AGENT_WORDS 1024           /* of what ssh says, the end of it is kept */
+
+typedef enum {
+    MPL__AGENT_WAITS,                   /* its turn to be reached has not come */
+    MPL__AGENT_REACHED,                 /* for: ssh was started, and has not brought us there yet */
+    MPL__AGENT_THERE,
+    MPL__AGENT_GONE
+} mpl_agent_state_t;
+
 typedef struct {
     size_t host;                        /* in the plan */
-    pid_t pid;
-    int link;                           /* control messages; -1: it is gone */
+    mpl_agent_state_t state;
+    pid_t pid;                          /* of the agent here, or of what carries us there; 0: reaped */
+    int link;                           /* here: control messages; -1: it is gone, or elsewhere */
     mpl_source_t *source;               /* of whoever listens to it */
     void *owner;                        /* and who that is */
+    /* Elsewhere. */
+    mpl_post_t *post;
+    int words_fd;                       /* standard error of ssh */
+    mpl_source_t *words_source;
+    char words[MPL__AGENT_WORDS];       /* what it said last */
+    size_t n_words;
+    int n_attempts;
+    uint64_t due;                       /* WAITS: when to try; REACHED: until when; THERE: when it is lost */
+    uint64_t cores;
+    const char *version;                /* of mpworker there; owned */
 } mpl_host_agent_t;
 
-/* Starts mpworker on this host, in a session of its own, so that the terminal's Ctrl-C comes to us alone, and
- * gives it its order. 0, or -1 with *err: ENOENT (mpworker is not found), EMFILE, EAGAIN. */
-int mpl__agent_start (mpl_host_agent_t *self, const mpl_plan_t *plan, size_t host, int standard_input,
+/* Starts mpworker on this host, in a session of its own, so that the terminal's Ctrl-C comes to us alone, and gives it its order
+ * and descriptors 0 to 2 (-1: ours). 0, or -1 with *err: ENOENT (mpworker is not found), EMFILE, EAGAIN. */
+int mpl__agent_start (mpl_host_agent_t *self, const mpl_plan_t *plan, size_t host, int standard_input, const int fds[3],
                       mpl_err_t *err);
+
+/* Says it to the agent, which may be gone. */
+void mpl__agent_say (mpl_host_agent_t *self, const mpl_control_t *message);
 
 #endif

@@ -1,8 +1,11 @@
 #include "launcher/launch.h"
 #include "launcher/agent.h"
 #include "launcher/job.h"
+#include "launcher/map.h"
 #include "launcher/progress.h"
+#include "launcher/reach.h"
 #include "launcher/report.h"
+#include "launcher/streams.h"
 #include "launcher/tally.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -26,14 +29,18 @@
 #define SWEEP_NS (2 * (uint64_t) MPL__NS_PER_S)         /* to end what a lost agent leaves */
 
 typedef struct {
-    const mpl_plan_t *plan;
+    mpl_plan_t *plan;
     const mpl_options_t *options;
     mpl_loop_t *loop;
     mpl_source_t *signal_source;
     int signals;                                        /* signalfd */
     sigset_t were_blocked;                              /* when we were started */
     mpl_host_agent_t *agents;                           /* one for each host */
-    size_t n_agents, n_there;                           /* started; and not gone */
+    size_t n_agents, n_there;                           /* those that there are to be; started, and not gone */
+    mpl_reach_t *reach;                                 /* NULL: all hosts are this one, */
+    mpl_streams_t *streams;                             /* and its agent has our descriptors */
+    int has_far_pools;                                  /* main has asked for workers on another host, so main decides */
+    int unreached;                                      /* the launch is over before it began: its exit code; 0: it is not */
     mpl_job_t job;
     mpl_tally_t tally;
     mpl_progress_t progress;
@@ -52,8 +59,7 @@ static void tell_agents (launch_t *self, mpl_control_type_t type, int signal)
     mpl_control_t message = { .type = type, .status = (uint64_t) signal };
 
     for (size_t i = 0; i < self->n_agents; i++)
-        if (self->agents[i].link >= 0)
-            mpl__control_send (self->agents[i].link, &message, NULL, 0);
+        mpl__agent_say (&self->agents[i], &message);
 }
 
 /* The shell that started us learns that we are stopped, and continues us; the ranks have been told already. */
@@ -158,16 +164,87 @@ static void rank_ended (launch_t *self, const mpl_control_t *message)
 }
 
 /* A reader that has gone away, as in `mplaunch ... | head -1`, is no error to tell of; a full disk is. */
-static void output_lost (launch_t *self, const mpl_host_agent_t *agent, const mpl_control_t *message)
+static void output_lost (launch_t *self, const char *where, const char *why)
 {
     mpl__job_output_lost (&self->job);
     tell_agents (self, MPL__C_TERMINATE, 0);
-    if (!*message->text)
+    if (!*why)
         return;
-    fprintf (stderr, "mplaunch: the output cannot be written on %s to %s; the job is ended\n",
-             self->plan->hosts.hosts[agent->host].name, message->text);
+    fprintf (stderr, "mplaunch: the output cannot be written on %s to %s; the job is ended\n", where, why);
     self->is_output_lost = 1;
 }
+
+static const char *name_of (const launch_t *self, const mpl_host_agent_t *agent)
+{
+    return self->plan->hosts.hosts[agent->host].name;
+}
+
+static void end_job (launch_t *self)
+{
+    self->is_agent_lost = 1;
+    mpl__job_output_lost (&self->job);
+    tell_agents (self, MPL__C_TERMINATE, 0);
+}
+
+/* ---- between hosts --------------------------------------------------------------------------------------------- */
+
+static mpl_host_agent_t *home (launch_t *self)
+{
+    return &self->agents[self->plan->places[0].host];
+}
+
+/* What main and the agents of other hosts say to each other passes through here, and nothing of it is kept. */
+static void pass_between (launch_t *self, mpl_host_agent_t *from, const mpl_control_t *message)
+{
+    if (from != home (self)) {
+        mpl__agent_say (home (self), message);
+    } else if (message->node < self->n_agents && message->node != from->host) {
+        self->has_far_pools |= message->type == MPL__C_POOL_FAR;
+        mpl__agent_say (&self->agents[message->node], message);
+    }
+}
+
+/* Main hears which other hosts have workers for its pools. The ranks of its own host come first. */
+static void tell_of_hosts (launch_t *self)
+{
+    const mpl_plan_t *plan = self->plan;
+    size_t at_home = home (self)->host, before = plan->n_on[at_home];
+
+    for (size_t i = 0; i < plan->hosts.n; i++) {
+        mpl_control_t host = { .type = MPL__C_HOST, .node = i, .first_slot = before, .workers = plan->n_on[i] };
+        if (i == at_home || !plan->n_on[i])
+            continue;
+        snprintf (host.text, sizeof host.text, "%s", plan->hosts.hosts[i].name);
+        mpl__agent_say (home (self), &host);
+        before += plan->n_on[i];
+    }
+}
+
+static void take_message (launch_t *self, mpl_host_agent_t *agent, const mpl_control_t *message)
+{
+    switch (message->type) {
+    case MPL__C_STARTED:
+        rank_started (self, message);
+        break;
+    case MPL__C_ENDED:
+        rank_ended (self, message);
+        break;
+    case MPL__C_BROKEN:
+        if (message->pool)
+            pass_between (self, agent, message);
+        else
+            output_lost (self, name_of (self, agent), message->text);
+        break;
+    case MPL__C_CLOSING: case MPL__C_TERMINATE: case MPL__C_DISMISS: case MPL__C_POOL_FAR: case MPL__C_POOL_OVER:
+    case MPL__C_KEY: case MPL__C_RECALL: case MPL__C_RECALLED: case MPL__C_LAST: case MPL__C_SPAWNED: case MPL__C_EXITED:
+        pass_between (self, agent, message);
+        break;
+    default:                            /* what agents do not say to a launcher */
+        break;
+    }
+}
+
+/* ---- agents that go -------------------------------------------------------------------------------------------- */
 
 static void agent_gone (launch_t *self, mpl_host_agent_t *agent)
 {
@@ -176,17 +253,51 @@ static void agent_gone (launch_t *self, mpl_host_agent_t *agent)
 
     mpl__loop_remove (self->loop, &agent->source);
     mpl__fd_close (&agent->link);
+    agent->state = MPL__AGENT_GONE;
     self->n_there--;
     while (waitpid (agent->pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (!status)
         return;
     fprintf (stderr, "mplaunch: the agent on %s (mpworker, process %d) ended with %s; its processes are ended\n",
-             self->plan->hosts.hosts[agent->host].name, (int) agent->pid,
-             mpl__status_text (status, text, sizeof text));
-    self->is_agent_lost = 1;
-    mpl__job_output_lost (&self->job);
-    tell_agents (self, MPL__C_TERMINATE, 0);
+             name_of (self, agent), (int) agent->pid, mpl__status_text (status, text, sizeof text));
+    end_job (self);
+}
+
+/* How many ranks of a host had not ended. */
+static size_t lose_ranks (launch_t *self, size_t host)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < self->plan->n; i++)
+        n += self->plan->places[i].host == host && mpl__tally_lost (&self->tally, i, self->now);
+    return n;
+}
+
+/* A pool goes on without the host, unless main is there. Ranks that are no pool's are missed. */
+static void host_gone (void *arg, mpl_host_agent_t *agent, const char *why)
+{
+    launch_t *self = arg;
+    mpl_control_t lost = { .type = MPL__C_HOST_LOST, .node = agent->host };
+
+    self->n_there--;
+    if (self->unreached || !self->tally.ranks)
+        return;
+    size_t n = lose_ranks (self, agent->host);
+    int is_missed = !self->has_far_pools || agent == home (self);
+    if (!why && !n)
+        return;
+    why = why ? why : "its agent left";
+    if (!self->job.is_ending)
+        fprintf (stderr, "mplaunch: the host %s is lost: %s; %s\n", name_of (self, agent), why,
+                 is_missed ? "the job is ended" : "the job goes on without it");
+    snprintf (lost.text, sizeof lost.text, "%.*s", (int) sizeof lost.text - 1, why);
+    if (agent != home (self))
+        mpl__agent_say (home (self), &lost);
+    if (is_missed && !self->job.is_ending)
+        end_job (self);
+    for (; n; n--)
+        act (self, mpl__job_ended (&self->job, 0, 0, 1, self->now), 0);
 }
 
 static void heard_agent (void *arg, uint32_t events)
@@ -203,13 +314,13 @@ static void heard_agent (void *arg, uint32_t events)
             agent_gone (self, agent);
             return;
         }
-        if (message.type == MPL__C_STARTED)
-            rank_started (self, &message);
-        else if (message.type == MPL__C_ENDED)
-            rank_ended (self, &message);
-        else if (message.type == MPL__C_BROKEN)
-            output_lost (self, agent, &message);
+        take_message (self, agent, &message);
     }
+}
+
+static void heard_host (void *arg, mpl_host_agent_t *agent, const mpl_control_t *message)
+{
+    take_message (arg, agent, message);
 }
 
 static void heard_signal (void *arg, uint32_t events)
@@ -221,6 +332,10 @@ static void heard_signal (void *arg, uint32_t events)
     if (read (self->signals, &info, sizeof info) != sizeof info || info.ssi_signo == SIGPIPE)
         return;
     int signal = (int) info.ssi_signo;
+    if (!self->tally.ranks && (signal == SIGINT || signal == SIGTERM || signal == SIGHUP)) {
+        self->unreached = 128 + signal;         /* nothing is started yet, so there is nobody to ask */
+        return;
+    }
     act (self, mpl__job_signal (&self->job, signal, self->now), signal);
 }
 
@@ -242,18 +357,82 @@ static int take_signals (launch_t *self)
 
 static int begin (launch_t *self, mpl_err_t *err)
 {
+    self->now = mpl__clock_ns ();
+    prctl (PR_SET_CHILD_SUBREAPER, 1);
+    self->n_agents = self->plan->hosts.n;
+    self->agents = calloc (self->n_agents, sizeof *self->agents);
+    self->loop = mpl__loop_new ();
+    if (!self->agents || !self->loop || take_signals (self) < 0)
+        return mpl__err (err, errno, "the launch cannot begin: %s", strerror (errno));
+    for (size_t i = 0; i < self->n_agents; i++)
+        self->agents[i] = (mpl_host_agent_t) { .host = i, .link = -1, .words_fd = -1 };
+    return 0;
+}
+
+static void host_there (void *arg, mpl_host_agent_t *agent)
+{
+    launch_t *self = arg;
+
+    self->n_there++;
+    if (self->options->is_verbose)
+        fprintf (stderr, "mplaunch: an agent is on %s, which has %d cores\n", name_of (self, agent), (int) agent->cores);
+    if (!self->plan->slots[agent->host])
+        self->plan->slots[agent->host] = (int) (agent->cores < MPL__SLOTS_MAX ? agent->cores : MPL__SLOTS_MAX);
+}
+
+static void host_failed (void *arg, mpl_host_agent_t *agent, const mpl_err_t *err)
+{
+    launch_t *self = arg;
+
+    (void) agent;
+    fprintf (stderr, "mplaunch: %s\n", err->text);
+    self->unreached = LAUNCH_FAILED;
+}
+
+/* All other hosts have an agent when this returns 0; nothing is started on any before. */
+static int reach_hosts (launch_t *self, mpl_err_t *err)
+{
+    const mpl_reach_fns_t fns = { host_there, host_failed, heard_host, host_gone, self };
+
+    if (!self->plan->n_far)
+        return 0;
+    if (!(self->reach = mpl__reach_new (self->loop, self->plan, self->agents, self->n_agents, &fns, err)))
+        return -1;
+    while (self->n_there < self->plan->n_far && !self->unreached) {
+        mpl__loop_turn (self->loop, mpl__reach_tick (self->reach, self->now));
+        self->now = mpl__clock_ns ();
+    }
+    return 0;
+}
+
+/* Too many for the slots is slow, and sometimes wanted; so it is said and done. */
+static void warn_if_crowded (const mpl_plan_t *plan)
+{
+    const mpl_options_t *options = plan->options;
+    int slots = 0;
+
+    for (size_t i = 0; i < plan->hosts.n; i++)
+        slots += plan->slots[i];
+    if (plan->is_crowded && !options->is_quiet && !options->may_crowd)
+        fprintf (stderr, "mplaunch: %zu processes share %d slot%s; --oversubscribe says that this is meant\n",
+                 plan->n, slots, slots == 1 ? "" : "s");
+}
+
+/* Now it is known how many cores there are. */
+static int settle (launch_t *self, mpl_err_t *err)
+{
     const mpl_options_t *options = self->options;
 
-    self->now = mpl__clock_ns ();
+    if (self->plan->must_ask && mpl__plan_place (self->plan, err) < 0)
+        return -1;
+    if (options->shows_map && mpl__map_print (self->plan, stderr, 0, err) < 0)
+        return -1;
+    warn_if_crowded (self->plan);
     mpl__job_begin (&self->job, (int) self->plan->n, options->keeps_going,
                     (uint64_t) (options->timeout * MPL__NS_PER_S), self->now);
     mpl__progress_begin (&self->progress, options->has_progress && !options->is_each, self->now);
-    prctl (PR_SET_CHILD_SUBREAPER, 1);
-    self->agents = calloc (self->plan->hosts.n, sizeof *self->agents);
-    self->loop = mpl__loop_new ();
-    if (!self->agents || !self->loop || mpl__tally_begin (&self->tally, self->plan, self->now) < 0
-        || take_signals (self) < 0)
-        return mpl__err (err, errno, "the launch cannot begin: %s", strerror (errno));
+    if (mpl__tally_begin (&self->tally, self->plan, self->now) < 0)
+        return mpl__err (err, ENOMEM, "no memory for %zu ranks", self->plan->n);
     return 0;
 }
 
@@ -273,37 +452,86 @@ static void let_input_go (void)
         mpl__fd_close (&null);
 }
 
+static int start_here (launch_t *self, mpl_host_agent_t *agent, int standard_input, mpl_err_t *err)
+{
+    int fds[3] = { -1, -1, -1 };
+
+    if (self->streams && mpl__streams_open (self->streams, agent->host, fds, err) < 0)
+        return -1;
+    int rc = mpl__agent_start (agent, self->plan, agent->host, standard_input, fds, err);
+    mpl__fd_close_all (fds, 3);
+    if (rc < 0)
+        return -1;
+    agent->state = MPL__AGENT_THERE;
+    self->n_there++;
+    agent->owner = self;
+    fcntl (agent->link, F_SETFL, O_NONBLOCK);
+    agent->source = mpl__loop_add (self->loop, agent->link, EPOLLIN, heard_agent, agent);
+    return agent->source ? 0 : mpl__err (err, errno, "the agent cannot be listened to: %s", strerror (errno));
+}
+
+static int order_there (launch_t *self, mpl_host_agent_t *agent, int standard_input, mpl_err_t *err)
+{
+    uint8_t *bytes = NULL;
+    size_t len;
+
+    if (agent->state != MPL__AGENT_THERE)
+        return 0;                       /* lost again: that was said */
+    if (mpl__plan_order (self->plan, agent->host, standard_input, &bytes, &len, err) < 0)
+        return -1;
+    mpl__post_write (agent->post, bytes, len);          /* before any frame */
+    free (bytes);
+    return mpl__streams_open_post (self->streams, agent->host, agent->post, err);
+}
+
 static int start_agents (launch_t *self, mpl_err_t *err)
 {
-    int standard_input = choose_standard_input (self->options);
+    int standard_input = choose_standard_input (self->options), rc = 0;
 
-    for (size_t i = 0; i < self->plan->hosts.n; i++) {
-        mpl_host_agent_t *agent = &self->agents[i];
-        if (mpl__agent_start (agent, self->plan, i, standard_input, err) < 0)
-            return -1;
-        self->n_agents++;
-        self->n_there++;
-        agent->owner = self;
-        fcntl (agent->link, F_SETFL, O_NONBLOCK);
-        if (!(agent->source = mpl__loop_add (self->loop, agent->link, EPOLLIN, heard_agent, agent)))
-            return mpl__err (err, errno, "the agent cannot be listened to: %s", strerror (errno));
-    }
+    if (self->plan->n_far && !(self->streams = mpl__streams_new (self->loop, self->plan, standard_input, err)))
+        return -1;
+    for (size_t i = 0; i < self->n_agents && !rc; i++)
+        rc = mpl__plan_is_here (self->plan, i) ? start_here (self, &self->agents[i], standard_input, err)
+                                               : order_there (self, &self->agents[i], standard_input, err);
+    if (rc < 0)
+        return -1;
+    if (self->streams)
+        mpl__streams_begin (self->streams);
     let_input_go ();
+    tell_of_hosts (self);
     return 0;
 }
 
 /* ---- the end --------------------------------------------------------------------------------------------------- */
 
+static uint64_t earlier (uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void turn (launch_t *self)
+{
+    uint64_t due = earlier (mpl__job_due (&self->job), mpl__progress_due (&self->progress));
+
+    due = self->reach ? earlier (due, mpl__reach_tick (self->reach, self->now)) : due;
+    due = self->streams ? earlier (due, mpl__streams_tick (self->streams, self->now)) : due;
+    mpl__loop_turn (self->loop, due);
+    self->now = mpl__clock_ns ();
+    for (mpl_job_action_t action; (action = mpl__job_tick (&self->job, self->now)) != MPL__JOB_NOTHING;)
+        act (self, action, 0);
+    mpl__progress_tick (&self->progress, &self->tally, self->now);
+    int error = self->streams && !self->is_output_lost && !self->job.is_ending ? mpl__streams_error (self->streams) : 0;
+    if (error)
+        output_lost (self, "this host", error == EPIPE ? "" : strerror (error));
+}
+
 static void watch (launch_t *self)
 {
-    while (self->n_there) {
-        uint64_t due = mpl__job_due (&self->job), show = mpl__progress_due (&self->progress);
-        mpl__loop_turn (self->loop, due < show ? due : show);
-        self->now = mpl__clock_ns ();
-        for (mpl_job_action_t action; (action = mpl__job_tick (&self->job, self->now)) != MPL__JOB_NOTHING;)
-            act (self, action, 0);
-        mpl__progress_tick (&self->progress, &self->tally, self->now);
-    }
+    while (self->n_there)
+        turn (self);
+    while (self->streams && !mpl__streams_is_done (self->streams) && !mpl__streams_error (self->streams)
+           && self->job.n_interrupts < 2)
+        turn (self);
 }
 
 static int tell_at_end (launch_t *self)
@@ -323,7 +551,9 @@ static int tell_at_end (launch_t *self)
 
 static void clear (launch_t *self)
 {
-    for (size_t i = 0; i < self->n_agents; i++) {
+    mpl__reach_destroy (&self->reach);
+    mpl__streams_destroy (&self->streams);
+    for (size_t i = 0; self->agents && i < self->n_agents; i++) {
         mpl__loop_remove (self->loop, &self->agents[i].source);
         mpl__fd_close (&self->agents[i].link);
     }
@@ -348,21 +578,28 @@ static int finish (launch_t *self)
     return code ? code : is_told ? 0 : OUTPUT_LOST;
 }
 
-int mpl__launch (const mpl_plan_t *plan)
+static int launch (launch_t *self, mpl_err_t *err)
+{
+    if (begin (self, err) < 0 || reach_hosts (self, err) < 0)
+        return -1;
+    if (self->unreached)
+        return self->unreached;
+    if (settle (self, err) < 0 || start_agents (self, err) < 0)
+        return -1;
+    watch (self);
+    return finish (self);
+}
+
+int mpl__launch (mpl_plan_t *plan)
 {
     launch_t self = { .plan = plan, .options = plan->options, .signals = -1 };
     mpl_err_t err;
-    int code = LAUNCH_FAILED;
+    int code = launch (&self, &err);
 
-    if (begin (&self, &err) == 0 && start_agents (&self, &err) == 0) {
-        watch (&self);
-        code = finish (&self);
-    } else {
+    if (code < 0)
         fprintf (stderr, "mplaunch: %s\n", err.text);
-        clear (&self);
-        mpl__sweep_all (mpl__clock_ns () + SWEEP_NS);
-        return code;
-    }
     clear (&self);
-    return code;
+    if (code < 0)
+        mpl__sweep_all (mpl__clock_ns () + SWEEP_NS);
+    return code < 0 ? LAUNCH_FAILED : code;
 }

@@ -6,6 +6,6 @@
 #include "launcher/plan.h"
 
 /* Runs it to its end and leaves nothing running. Says what there is to say on standard error. The exit code. */
-int mpl__launch (const mpl_plan_t *plan);
+int mpl__launch (mpl_plan_t *plan);
 
 #endif

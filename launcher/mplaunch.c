@@ -19,19 +19,6 @@ static int fail (const mpl_err_t *err)
     return USAGE;
 }
 
-/* Too many for the slots is slow, and sometimes wanted; so it is said and done. */
-static void warn_if_crowded (const mpl_plan_t *plan)
-{
-    const mpl_options_t *options = plan->options;
-    int slots = 0;
-
-    for (size_t i = 0; i < plan->hosts.n; i++)
-        slots += plan->slots[i];
-    if (plan->is_crowded && !options->is_quiet && !options->may_crowd)
-        fprintf (stderr, "mplaunch: %zu processes share %d slot%s; --oversubscribe says that this is meant\n",
-                 plan->n, slots, slots == 1 ? "" : "s");
-}
-
 static int print_plan (const mpl_plan_t *plan)
 {
     mpl_err_t err;
@@ -56,16 +43,15 @@ static int check_trace (const char *path, mpl_err_t *err)
     return 0;
 }
 
-static int run (const mpl_plan_t *plan)
+static int run (mpl_plan_t *plan)
 {
     const mpl_options_t *options = plan->options;
     mpl_err_t err;
 
     if (options->is_dry_run)
         return print_plan (plan);
-    if ((options->shows_map && mpl__map_print (plan, stderr, 0, &err) < 0) || check_trace (options->trace, &err) < 0)
+    if (check_trace (options->trace, &err) < 0)
         return fail (&err);
-    warn_if_crowded (plan);
     return mpl__launch (plan);
 }
 

@@ -1,7 +1,7 @@
 #include "launcher/plan.h"
 #include "launcher/beside.h"
+#include "base/clock.h"
 #include "base/cpus.h"
-#include "conf/cluster.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,13 +34,15 @@ static void merge_here (mpl_hosts_t *hosts)
     hosts->n = kept;
 }
 
-static int read_cluster (mpl_hosts_t *hosts, const char *path, mpl_err_t *err)
+/* Hosts and transport; their texts lie in the store that comes with the hosts. */
+static int read_cluster (mpl_plan_t *self, const char *path, mpl_err_t *err)
 {
     mpl_cluster_t cluster;
 
     if (mpl__cluster_read (&cluster, path, err) < 0)
         return -1;
-    *hosts = cluster.hosts;             /* ours from now on */
+    self->hosts = cluster.hosts;        /* ours from now on */
+    self->transport = cluster.transport;
     cluster.hosts = (mpl_hosts_t) { .hosts = NULL };
     mpl__cluster_free (&cluster);
     return 0;
@@ -62,7 +64,7 @@ static int read_hosts (mpl_plan_t *self, mpl_err_t *err)
     int rc = 0;
 
     if (options->cluster)
-        rc = read_cluster (&self->hosts, options->cluster, err);
+        rc = read_cluster (self, options->cluster, err);
     else if (options->hostfile)
         rc = mpl__hosts_read_file (&self->hosts, options->hostfile, err);
     else if (options->hosts)
@@ -82,19 +84,20 @@ static int count_slots (mpl_plan_t *self, mpl_err_t *err)
 {
     self->slots = calloc (self->hosts.n, sizeof *self->slots);
     self->n_on = calloc (self->hosts.n, sizeof *self->n_on);
-    if (!self->slots || !self->n_on)
+    self->is_here = calloc (self->hosts.n, sizeof *self->is_here);
+    if (!self->slots || !self->n_on || !self->is_here)
         return mpl__err (err, ENOMEM, "no memory for %zu hosts", self->hosts.n);
     for (size_t i = 0; i < self->hosts.n; i++) {
         const mpl_host_t *host = &self->hosts.hosts[i];
-        int is_here = mpl__host_is_here (host->name);
-        if (!is_here && !self->options->is_dry_run)
-            return mpl__err (err, EINVAL,
-                             "the host %s is not this machine; this version starts processes on this machine only",
-                             host->name);
-        self->slots[i] = host->slots ? host->slots : is_here ? mpl__cpus_usable () : 1;
+        self->is_here[i] = mpl__host_is_here (host->name);
+        self->slots[i] = host->slots ? host->slots : self->is_here[i] ? mpl__cpus_usable () : 0;
+        self->n_far += !self->is_here[i];
+        self->must_ask |= !self->slots[i];
     }
     return 0;
 }
+
+int mpl__plan_is_here (const mpl_plan_t *self, size_t host) { return self->is_here[host]; }
 
 /* ---- placing --------------------------------------------------------------------------------------------------- */
 
@@ -154,21 +157,41 @@ static int place_all (mpl_plan_t *self, mpl_demand_t *demands, int *slots, mpl_e
                      MPL__RANKS_MAX);
 }
 
+int mpl__plan_place (mpl_plan_t *self, mpl_err_t *err)
+{
+    size_t n_apps = self->options->n_apps;
+    mpl_demand_t *demands = calloc (n_apps, sizeof *demands);
+    int *slots = calloc (n_apps * self->hosts.n, sizeof *slots);
+    int rc =
+        demands && slots ? place_all (self, demands, slots, err) : mpl__err (err, ENOMEM, "no memory for the plan");
+
+    self->must_ask = 0;
+    free (demands);
+    free (slots);
+    return rc;
+}
+
+/* A dry run asks nobody: a host that says no number counts as one slot. */
+static void guess_slots (mpl_plan_t *self)
+{
+    for (size_t i = 0; i < self->hosts.n; i++)
+        self->slots[i] = self->slots[i] ? self->slots[i] : 1;
+    self->must_ask = 0;
+}
+
 int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *err)
 {
-    *self = (mpl_plan_t) { .options = options };
+    *self = (mpl_plan_t) { .options = options, .transport = MPL__TRANSPORT_DEFAULTS };
     snprintf (self->job, sizeof self->job, "%d", (int) getpid ());
     if (options->is_each && mpl__beside_folder (&self->folder, err) < 0)
         return -1;
     if (read_hosts (self, err) < 0 || count_slots (self, err) < 0)
         return -1;
-    mpl_demand_t *demands = calloc (options->n_apps, sizeof *demands);
-    int *slots = calloc (options->n_apps * self->hosts.n, sizeof *slots);
-    int rc =
-        demands && slots ? place_all (self, demands, slots, err) : mpl__err (err, ENOMEM, "no memory for the plan");
-    free (demands);
-    free (slots);
-    return rc;
+    if (self->n_far && !(self->cwd = getcwd (NULL, 0)))
+        return mpl__err (err, errno, "the folder this was started in is gone: %s", strerror (errno));
+    if (options->is_dry_run)
+        guess_slots (self);
+    return self->must_ask ? 0 : mpl__plan_place (self, err);
 }
 
 void mpl__plan_clear (mpl_plan_t *self)
@@ -177,6 +200,8 @@ void mpl__plan_clear (mpl_plan_t *self)
     free (self->slots);
     free (self->places);
     free (self->n_on);
+    free (self->is_here);
+    free (self->cwd);
     free (self->folder);
     *self = (mpl_plan_t) { .options = NULL };
 }
@@ -216,13 +241,28 @@ static mpl_order_app_t order_of (const mpl_plan_t *self, const mpl_app_t *app)
                               .path = self->folder ? self->folder : (char *) app->path };
 }
 
-static uint64_t flags_of (const mpl_plan_t *self)
+static uint64_t flags_of (const mpl_plan_t *self, size_t host)
 {
     const mpl_options_t *options = self->options;
 
     return (options->is_tagged && !options->is_each ? MPL__ORDER_TAG_RANK : 0)
            | (self->hosts.n > 1 ? MPL__ORDER_TAG_HOST : 0) | (options->is_teed ? MPL__ORDER_TEE : 0)
-           | (options->is_each ? MPL__ORDER_DIRECT : 0);
+           | (options->is_each && self->is_here[host] ? MPL__ORDER_DIRECT : 0)
+           | (self->is_here[host] ? 0 : MPL__ORDER_ENV);
+}
+
+static uint64_t ns_of (double seconds)
+{
+    return (uint64_t) (seconds * MPL__NS_PER_S);
+}
+
+/* What an agent on another host cannot inherit: our environment, the folder we are in, and the lease. */
+static void fill_far (const mpl_plan_t *self, mpl_order_t *order)
+{
+    order->env = environ;
+    order->wdir = order->wdir ? order->wdir : self->cwd;
+    order->beat_ns = ns_of (self->transport.heartbeat);
+    order->self_end_ns = ns_of (self->transport.self_end_after);
 }
 
 static void fill_order (const mpl_plan_t *self, size_t host, int standard_input, mpl_order_t *order)
@@ -242,7 +282,12 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
                                                                : (uint64_t) standard_input;
     order->deal = mpl__plan_deal (options);
     order->hold = mpl__plan_hold (options);
-    order->flags = flags_of (self);
+    order->flags = flags_of (self, host);
+    order->interface = self->transport.interface;
+    order->port_first = (uint64_t) self->transport.port_first;
+    order->port_last = (uint64_t) self->transport.port_last;
+    if (!self->is_here[host])
+        fill_far (self, order);
     for (size_t i = 0; i < options->n_apps; i++)
         order->apps[i] = order_of (self, &options->apps[i]);
     order->n_apps = options->n_apps;
@@ -252,7 +297,7 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     order->sharers = options->is_each ? (uint64_t) options->each_jobs : order->n_ranks;
 }
 
-int mpl__plan_write_order (const mpl_plan_t *self, size_t host, int standard_input, int fd, mpl_err_t *err)
+int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, uint8_t **bytes, size_t *len, mpl_err_t *err)
 {
     mpl_order_t order = { .apps = calloc (self->options->n_apps, sizeof *order.apps),
                           .ranks = calloc (self->n + 1, sizeof *order.ranks) };
@@ -260,10 +305,10 @@ int mpl__plan_write_order (const mpl_plan_t *self, size_t host, int standard_inp
 
     if (order.apps && order.ranks) {
         fill_order (self, host, standard_input, &order);
-        rc = mpl__order_write (fd, &order);
+        rc = mpl__order_encode (&order, bytes, len);
     }
     if (rc < 0)
-        mpl__err (err, errno, "the order for the agent on %s cannot be written: %s", self->hosts.hosts[host].name,
+        mpl__err (err, errno, "the order for the agent on %s cannot be made: %s", self->hosts.hosts[host].name,
                   strerror (errno));
     free (order.apps);
     free (order.ranks);

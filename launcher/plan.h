@@ -4,6 +4,7 @@
 #define LAUNCHER_PLAN_H
 
 #include "base/err.h"
+#include "conf/cluster.h"
 #include "conf/hosts.h"
 #include "launcher/options.h"
 #include "launcher/placement.h"
@@ -12,25 +13,36 @@
 typedef struct {
     const mpl_options_t *options;
     mpl_hosts_t hosts;                  /* this machine is one host, whatever names it was given */
-    int *slots;                         /* of each; a host that says nothing has as many as it has usable cores */
+    int *slots;                         /* of each; a host that says nothing has as many as it has usable cores; 0: it must be asked */
+    int *is_here;                       /* of each: it is this machine */
+    size_t n_far;                       /* how many are not */
+    int must_ask;                       /* one of those says no number, and nothing is placed yet */
+    mpl_transport_t transport;          /* of the cluster file, or the defaults */
     mpl_place_t *places;                /* of each rank */
     size_t n;
     size_t *n_on;                       /* ranks on each host */
     int is_crowded;                     /* more processes than slots */
+    char *cwd;                          /* where we were started, for programs on other hosts; NULL: there are none */
     char *folder;                       /* in which mpeach is, beside mplaunch; NULL: it is not needed */
     char job[32];
 } mpl_plan_t;
 
-/* Reads host lists and files and places the processes. 0, and it is to be cleared; -1 with *err: EINVAL (what was
- * asked for cannot be), ENOMEM. */
+/* Reads host lists and files, and places the processes unless another host must first be asked how many cores it has. 0, and
+ * it is to be cleared, -1 too; -1 with *err: EINVAL (what was asked for cannot be), ENOMEM. */
 int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *err);
+
+/* Places them, now that `slots` says of each host what it has. 0, or -1 with *err as above. */
+int mpl__plan_place (mpl_plan_t *self, mpl_err_t *err);
+
+/* Whether a host is this machine. */
+int mpl__plan_is_here (const mpl_plan_t *self, size_t host);
 void mpl__plan_clear (mpl_plan_t *self);
 
 /* How the options are said to an agent: what ranks are dealt over, and bound to. */
 mpl_deal_t mpl__plan_deal (const mpl_options_t *options);
 mpl_hold_t mpl__plan_hold (const mpl_options_t *options);
 
-/* Writes the order for one host's agent to a descriptor. standard_input: as in the options. 0, or -1 with *err. */
-int mpl__plan_write_order (const mpl_plan_t *self, size_t host, int standard_input, int fd, mpl_err_t *err);
+/* The order for one host's agent; the caller frees *bytes. standard_input: as in the options. 0, or -1 with *err. */
+int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, uint8_t **bytes, size_t *len, mpl_err_t *err);
 
 #endif

@@ -22,7 +22,7 @@ void mpl__progress_tick (mpl_progress_t *self, const mpl_tally_t *tally, uint64_
     if (!self->is_on || now < self->due)
         return;
     for (size_t i = 0; i < tally->n; i++) {
-        ended += tally->ranks[i].state == MPL__RANK_ENDED;
+        ended += tally->ranks[i].state == MPL__RANK_ENDED || tally->ranks[i].state == MPL__RANK_LOST;
         failed +=
             tally->ranks[i].state == MPL__RANK_ENDED && tally->ranks[i].status && !tally->ranks[i].was_ended_by_us;
     }

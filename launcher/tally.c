@@ -50,6 +50,18 @@ mpl_record_of_rank_t *mpl__tally_ended (mpl_tally_t *self, const mpl_control_t *
     return rank;
 }
 
+int mpl__tally_lost (mpl_tally_t *self, size_t number, uint64_t now)
+{
+    mpl_record_of_rank_t *rank = &self->ranks[number];
+
+    if (rank->state != MPL__RANK_RUNS && rank->state != MPL__RANK_WAITS)
+        return 0;
+    self->n_running -= rank->state == MPL__RANK_RUNS;
+    rank->wall_ns = rank->state == MPL__RANK_RUNS ? now - rank->started_at : 0;
+    rank->state = MPL__RANK_LOST;
+    return 1;
+}
+
 const char *mpl__tally_end_text (const mpl_record_of_rank_t *rank, char *text, size_t size)
 {
     switch (rank->state) {
@@ -59,6 +71,8 @@ const char *mpl__tally_end_text (const mpl_record_of_rank_t *rank, char *text, s
         return "still running";
     case MPL__RANK_FAILED_TO_START:
         return "could not be started";
+    case MPL__RANK_LOST:
+        return "lost with its host";
     case MPL__RANK_ENDED:
         break;
     }

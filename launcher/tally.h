@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-typedef enum { MPL__RANK_WAITS, MPL__RANK_RUNS, MPL__RANK_ENDED, MPL__RANK_FAILED_TO_START } mpl_rank_state_t;
+typedef enum { MPL__RANK_WAITS, MPL__RANK_RUNS, MPL__RANK_ENDED, MPL__RANK_FAILED_TO_START, MPL__RANK_LOST } mpl_rank_state_t;
 
 typedef struct {
     mpl_rank_state_t state;
@@ -32,6 +32,9 @@ void mpl__tally_clear (mpl_tally_t *self);
 /* Takes note of a STARTED or ENDED. The rank's record; NULL: there is no such rank, and the message is mistaken. */
 mpl_record_of_rank_t *mpl__tally_started (mpl_tally_t *self, const mpl_control_t *message, uint64_t now);
 mpl_record_of_rank_t *mpl__tally_ended (mpl_tally_t *self, const mpl_control_t *message, uint64_t now);
+
+/* A rank of a host that is lost; 1: it had not ended. */
+int mpl__tally_lost (mpl_tally_t *self, size_t rank, uint64_t now);
 
 /* "exit code 3", "signal 9 (Killed)", "running", with what it might mean: "; out of memory? its peak was 3.1 GiB".
  * Returns text. */

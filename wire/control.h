@@ -28,6 +28,21 @@ typedef enum {
     MPL__C_SIGNAL,          /* launcher -> agent: pass this signal on to every rank */
     MPL__C_STARTED,         /* agent -> launcher: this rank runs, or cannot (status is errno, text says why) */
     MPL__C_ENDED,           /* agent -> launcher: this rank has ended */
+
+    /* Between hosts. Those with a pool and a node go from main over its own agent and the launcher to the agent of that node,
+     * or from there to main; agent and launcher on the way only pass them on. */
+    MPL__C_AGENT,           /* agent on another host -> launcher, first of all: I am here, with so many cores */
+    MPL__C_BEAT,            /* agent on another host -> launcher, which says the same back: the lease of that host */
+    MPL__C_TRANSPORT,       /* agent -> main, on the channel: where main may listen for other hosts */
+    MPL__C_HOST,            /* launcher -> main's agent -> main, on each channel: this host has workers to give */
+    MPL__C_HOST_LOST,       /* the same way: it has none any more, for this reason */
+    MPL__C_POOL_FAR,        /* main -> agent: start these workers of this pool */
+    MPL__C_POOL_OVER,       /* agent -> main's agent: none of that pool is left here */
+    MPL__C_KEY,             /* agent -> nursery: make a key. nursery -> agent -> main: its public half. main -> agent: whoever has
+                               it may connect */
+    MPL__C_RECALL,          /* main -> agent: take back what is not begun of this chunk */
+    MPL__C_RECALLED,        /* agent -> main: that much of it */
+    MPL__C_LAST,            /* agent -> main: how far a worker had come that has ended; EXITED follows */
     MPL__C_N
 } mpl_control_type_t;
 
@@ -42,9 +57,9 @@ typedef struct {
     uint64_t protocol;          /* HELLO */
     uint64_t role;              /* WELCOME: mpl_role_t */
     uint64_t rank, size, local_rank, local_size;        /* WELCOME; rank also in STARTED, ENDED */
-    uint64_t pool;              /* POOL_OPEN, SPAWN, SPAWNED, EXITED: the agent's number for the pool */
-    uint64_t workers;           /* POOL_OPEN */
-    uint64_t first_slot;        /* POOL_OPEN: in a launch of several agents, the first of this one's slots */
+    uint64_t pool;              /* the number that main's agent gave to the pool */
+    uint64_t workers;           /* POOL_OPEN, POOL_FAR; HOST: how many ranks it has */
+    uint64_t first_slot;        /* POOL_OPEN, POOL_FAR: the first of their numbers; HOST: ranks before it, those of main's first */
     uint64_t timeout_ns;        /* POOL_OPEN: limit for one item; 0: none */
     uint64_t memory;            /* POOL_OPEN, SPAWN: bytes one worker may add; 0: no limit */
     uint64_t slot, incarnation; /* SPAWN, SPAWNED, EXITED, DISMISS: the worker's number, and how many had it before;
@@ -56,7 +71,18 @@ typedef struct {
     uint64_t end;               /* EXITED: mpl_end_t; ENDED: 1 when it was held in mpl_init */
     uint64_t peak_bytes;        /* EXITED, ENDED: highest resident size */
     uint64_t wall_ns, cpu_ns;   /* ENDED: how long it ran, and what it and the children it waited for computed */
-    char text[MPL__CONTROL_TEXT];   /* BROKEN, STARTED: a sentence; WELCOME: the folder for main's sockets */
+    uint64_t node;              /* a host's number in the launch */
+    uint64_t cores;             /* AGENT: usable there */
+    uint64_t at;                /* BEAT: when it was sent, by the clock of the agent; AGENT: its time of day, ns since 1970 */
+    uint64_t nursery;           /* KEY: which of its host has it */
+    uint64_t port_first, port_last;     /* TRANSPORT: where main may listen; 0, 0: anywhere */
+    uint64_t chunk;             /* RECALL, RECALLED; LAST: what it was on; 0: nothing */
+    uint64_t word, n, from;     /* RECALL: the chunk's claim word, its items; RECALLED: how many came back, the first of them */
+    uint64_t item;              /* LAST: 1 + the item it died on; 0: none */
+    uint64_t sent;              /* LAST: messages it had handed to ZeroMQ */
+    char text[MPL__CONTROL_TEXT];   /* BROKEN, STARTED, HOST_LOST: a sentence; WELCOME: the folder for main's sockets; HOST:
+                                       its name; AGENT: its version; TRANSPORT: the interface, empty for any; POOL_FAR, SPAWN:
+                                       main's public key and addresses, as words; KEY: a public key */
 } mpl_control_t;
 
 /* Sends it with n_fds descriptors. 0, or -1 with errno. */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define HEAD 12u                /* length and protocol */
-#define N_NUMBERS 9
+#define N_NUMBERS 13
 
 /* ---- encoding -------------------------------------------------------------------------------------------------- */
 
@@ -49,13 +49,16 @@ static void put_list (writer_t *self, char *const *texts)
 static void put_order (writer_t *self, const mpl_order_t *order)
 {
     const uint64_t numbers[N_NUMBERS] = { order->size, order->node, order->nodes, order->standard_input, order->deal,
-                                          order->hold, order->sharers, order->flags, order->n_apps };
+                                          order->hold, order->sharers, order->port_first, order->port_last,
+                                          order->beat_ns, order->self_end_ns, order->flags, order->n_apps };
 
     put_text (self, order->job);
     put_text (self, order->host);
     put_text (self, order->output);
     put_text (self, order->wdir);
+    put_text (self, order->interface);
     put_list (self, order->set);
+    put_list (self, order->env);
     for (int i = 0; i < N_NUMBERS; i++)
         put_number (self, numbers[i]);
     for (size_t i = 0; i < order->n_apps; i++) {
@@ -208,7 +211,9 @@ static void get_order (reader_t *self, mpl_order_t *order)
     order->host = get_text (self);
     order->output = get_text (self);
     order->wdir = get_text (self);
+    order->interface = get_text (self);
     order->set = get_list (self);
+    order->env = get_list (self);
     order->size = get_number (self);
     order->node = get_number (self);
     order->nodes = get_number (self);
@@ -216,6 +221,10 @@ static void get_order (reader_t *self, mpl_order_t *order)
     order->deal = get_number (self);
     order->hold = get_number (self);
     order->sharers = get_number (self);
+    order->port_first = get_number (self);
+    order->port_last = get_number (self);
+    order->beat_ns = get_number (self);
+    order->self_end_ns = get_number (self);
     order->flags = get_number (self);
     order->n_apps = get_count (self);
     order->apps = take_room (self, order->n_apps * sizeof *order->apps);
@@ -223,7 +232,8 @@ static void get_order (reader_t *self, mpl_order_t *order)
         get_app (self, &order->apps[i]);
     get_ranks (self, order);
     if (self->at != self->len || !order->job || !order->host || order->deal > MPL__DEAL_SOCKET
-        || order->hold > MPL__HOLD_SOCKET || order->node >= order->nodes || order->size > INT32_MAX)
+        || order->hold > MPL__HOLD_SOCKET || order->node >= order->nodes || order->size > INT32_MAX
+        || order->port_first > order->port_last || order->port_last > UINT16_MAX)
         self->is_bad = 1;
 }
 

@@ -31,7 +31,8 @@ enum {
     MPL__ORDER_TAG_RANK = 1,            /* each line begins with its rank */
     MPL__ORDER_TAG_HOST = 2,            /* and with its host */
     MPL__ORDER_TEE = 4,                 /* what goes to files is printed too */
-    MPL__ORDER_DIRECT = 8               /* rank 0 has the agent's own standard output and error */
+    MPL__ORDER_DIRECT = 8,              /* rank 0 has the agent's own standard output and error */
+    MPL__ORDER_ENV = 16                 /* `env` is the environment of the agent, too, less what belongs to its host */
 };
 
 typedef struct {
@@ -52,11 +53,15 @@ typedef struct {
     char *host;                         /* this host, as its user calls it */
     char *output;                       /* folder for a file per rank and stream; NULL: none */
     char *wdir;                         /* of programs that name none; "~" is the user's home there; NULL: the agent's own */
+    char *interface;                    /* of the network to other hosts; NULL: any */
     char **set;                         /* "NAME=value" for all programs; their own are stronger */
+    char **env;                         /* the launcher's environment, for MPL__ORDER_ENV */
     uint64_t size, node, nodes;         /* ranks of the launch; this host's number, and how many there are */
     uint64_t standard_input;            /* the rank that has the agent's; MPL__NO_RANK, MPL__ALL_RANKS */
     uint64_t deal, hold;                /* mpl_deal_t, mpl_hold_t */
     uint64_t sharers;                   /* processes that share this host's cores, for OMP_NUM_THREADS and its kin */
+    uint64_t port_first, port_last;     /* that main may open for other hosts; 0, 0: any */
+    uint64_t beat_ns, self_end_ns;      /* the lease of another host (worker/lease.h); 0: there is none */
     uint64_t flags;
     mpl_order_app_t *apps;
     size_t n_apps;

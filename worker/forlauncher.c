@@ -1,5 +1,7 @@
 #include "worker/forlauncher.h"
 #include "worker/agent.h"
+#include "worker/far.h"
+#include "worker/lease.h"
 #include "worker/ranks.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -31,7 +33,9 @@ typedef struct {
     mpl_agent_t agent;                  /* first, so that it can be found from it */
     const mpl_forlauncher_t *spec;
     mpl_order_t order;
-    mpl_source_t *link;
+    mpl_source_t *link;                 /* NULL on another host, */
+    mpl_post_t *post;                   /* and this there */
+    mpl_lease_t lease;
     mpl_ranks_t *ranks;
     news_t *news, **news_end;           /* one for each start and each end at most */
     uint64_t output_due;
@@ -42,12 +46,20 @@ typedef struct {
 
 /* ---- telling the launcher -------------------------------------------------------------------------------------- */
 
+/* -1: not now. Any error but EAGAIN means that nobody is there to hear it, and the loop will see that. */
+static int send_to_launcher (launch_t *self, const mpl_control_t *message)
+{
+    if (self->post)
+        mpl__post_say (self->post, message);
+    return !self->post && mpl__control_send (self->spec->link, message, NULL, 0) < 0 && errno == EAGAIN ? -1 : 0;
+}
+
 static void tell_news (launch_t *self)
 {
     while (self->news) {
         news_t *news = self->news;
-        if (mpl__control_send (self->spec->link, news->message, NULL, 0) < 0 && errno == EAGAIN)
-            break;                      /* any other error: nobody is there to hear it, and the loop will see that */
+        if (send_to_launcher (self, news->message) < 0)
+            break;
         self->news = news->next;
         free (news->message);
         free (news);
@@ -116,9 +128,35 @@ static mpl_held_t *start_spare (mpl_agent_t *agent, int n_workers, mpl_err_t *er
     return mpl__ranks_start_spare (((launch_t *) agent)->ranks, err);
 }
 
+/* The lease of another host counts time in which it was suspended, so its instants are those of another clock. */
+static void keep_lease (launch_t *self)
+{
+    uint64_t now = mpl__clock_boot_ns ();
+
+    if (mpl__lease_is_over (&self->lease, now)) {
+        fprintf (stderr, "mplaunch: nothing was heard of the launcher for %g s; all on this host is ended\n",
+                 (double) self->lease.self_end_ns / MPL__NS_PER_S);
+        self->is_over = 1;
+        self->lease = (mpl_lease_t) { .beat_ns = 0 };
+    } else if (mpl__lease_beat (&self->lease, now)) {
+        mpl__post_say (self->post, &(mpl_control_t) { .type = MPL__C_BEAT, .at = now });
+    }
+}
+
+static uint64_t lease_due (const launch_t *self)
+{
+    uint64_t due = mpl__lease_due (&self->lease), now = mpl__clock_boot_ns ();
+
+    return due == MPL__NEVER ? due : mpl__clock_ns () + (due > now ? due - now : 0);
+}
+
 static void turn (launch_t *self, uint64_t deadline)
 {
-    mpl__agent_turn (&self->agent, self->output_due < deadline ? self->output_due : deadline);
+    uint64_t due = lease_due (self);
+
+    due = self->output_due < due ? self->output_due : due;
+    mpl__agent_turn (&self->agent, due < deadline ? due : deadline);
+    keep_lease (self);
     self->output_due = mpl__ranks_tick (self->ranks, mpl__clock_ns ());
 }
 
@@ -162,6 +200,32 @@ static void pass_on (launch_t *self, int signal)
         mpl__agent_signal_workers (&self->agent, signal);
 }
 
+static void take_message (void *arg, const mpl_control_t *message)
+{
+    launch_t *self = arg;
+    uint64_t now = mpl__clock_boot_ns ();
+
+    switch (message->type) {
+    case MPL__C_SIGNAL:
+        self->is_hurried |= message->status == SIGKILL;
+        if (message->status == SIGKILL)
+            kill_all (self, SIGKILL);
+        else
+            pass_on (self, (int) message->status);
+        if (message->status == SIGTSTP || message->status == SIGCONT)
+            mpl__lease_pause (&self->lease, message->status == SIGTSTP, now);
+        break;
+    case MPL__C_TERMINATE:
+        self->is_ending = 1;
+        break;
+    case MPL__C_BEAT:
+        mpl__lease_answered (&self->lease, message->at, now);
+        break;
+    default:                            /* what a launcher does not say */
+        break;
+    }
+}
+
 static void heard_launcher (void *arg, uint32_t events)
 {
     launch_t *self = arg;
@@ -174,17 +238,20 @@ static void heard_launcher (void *arg, uint32_t events)
     if (rc < 0 && errno == EAGAIN)
         return;
     mpl__fd_close_all (fds, MPL__FDS_MAX);
-    if (rc == 1 && message.type == MPL__C_SIGNAL && message.status == SIGKILL) {
-        self->is_hurried = 1;
-        kill_all (self, SIGKILL);
-    } else if (rc == 1 && message.type == MPL__C_SIGNAL) {
-        pass_on (self, (int) message.status);
-    } else if (rc == 1 && message.type == MPL__C_TERMINATE) {
-        self->is_ending = 1;
-    } else {
+    if (rc == 1)
+        take_message (self, &message);
+    else
         self->is_over = 1;
+    if (self->is_over)
         mpl__loop_remove (self->agent.loop, &self->link);
-    }
+}
+
+static void launcher_gone (void *arg, int error)
+{
+    launch_t *self = arg;
+
+    (void) error;
+    self->is_over = 1;
 }
 
 static int is_output_lost (launch_t *self)
@@ -256,25 +323,54 @@ static void tell_rest (launch_t *self)
     }
 }
 
+/* What was printed and said is on its way to another host, and arrives there before we leave. */
+static void hand_over (launch_t *self)
+{
+    mpl__far_end_output ();
+    while (!self->is_over && !(mpl__post_is_sent (self->post) && mpl__post_is_carried (self->post, MPL__CHANNEL_OUT)
+                               && mpl__post_is_carried (self->post, MPL__CHANNEL_ERR))) {
+        mpl__agent_turn (&self->agent, lease_due (self));
+        keep_lease (self);
+    }
+    mpl__post_destroy (&self->post);
+}
+
+static int listen_to_launcher (launch_t *self, mpl_err_t *err)
+{
+    const mpl_post_fns_t fns = { take_message, launcher_gone, self };
+
+    if (self->spec->is_far) {
+        mpl__lease_begin (&self->lease, self->order.beat_ns, self->order.self_end_ns, mpl__clock_boot_ns ());
+        self->post = mpl__far_post (self->agent.loop, &fns, err);
+        return self->post ? 0 : -1;
+    }
+    fcntl (self->spec->link, F_SETFD, FD_CLOEXEC);
+    fcntl (self->spec->link, F_SETFL, O_NONBLOCK);
+    self->link = mpl__loop_add (self->agent.loop, self->spec->link, EPOLLIN, heard_launcher, self);
+    return self->link ? 0 : mpl__err (err, errno, "an agent cannot begin: %s", strerror (errno));
+}
+
+static int read_order (launch_t *self, mpl_err_t *err)
+{
+    if (self->spec->is_far)
+        return mpl__far_begin (&self->order, err);
+    if (mpl__order_read (self->spec->order, &self->order) < 0)
+        return mpl__err (err, errno, "the launcher's order cannot be read: %s", strerror (errno));
+    close (self->spec->order);
+    return 0;
+}
+
 static int begin (launch_t *self, mpl_err_t *err)
 {
-    const mpl_forlauncher_t *spec = self->spec;
-
     self->news_end = &self->news;
     self->output_due = MPL__NEVER;
-    fcntl (spec->link, F_SETFD, FD_CLOEXEC);
-    fcntl (spec->link, F_SETFL, O_NONBLOCK);
-    if (mpl__order_read (spec->order, &self->order) < 0)
-        return mpl__err (err, errno, "the launcher's order cannot be read: %s", strerror (errno));
-    close (spec->order);
-    if (mpl__agent_init (&self->agent, err) < 0)
+    if (read_order (self, err) < 0 || mpl__agent_init (&self->agent, err) < 0)
         return -1;
     self->agent.start_nursery = start_spare;
     self->agent.on_exit = rank_ended;
     mpl__folder_name (self->agent.folder);
-    self->link = mpl__loop_add (self->agent.loop, spec->link, EPOLLIN, heard_launcher, self);
-    if (!self->link)
-        return mpl__err (err, errno, "an agent cannot begin: %s", strerror (errno));
+    if (listen_to_launcher (self, err) < 0)
+        return -1;
     self->ranks = mpl__ranks_new (&self->agent, &self->order, err);
     return self->ranks ? 0 : -1;
 }
@@ -286,6 +382,8 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
 
     if (begin (&self, &err) < 0) {
         fprintf (stderr, "mplaunch: %s\n", err.text);
+        if (self.post)
+            hand_over (&self);
         return 125;
     }
     start_ranks (&self);
@@ -296,8 +394,10 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
     end_ranks (&self);
     print_rest (&self);
     tell_rest (&self);
-    mpl__loop_remove (self.agent.loop, &self.link);
     mpl__ranks_destroy (&self.ranks);
+    if (self.post)
+        hand_over (&self);
+    mpl__loop_remove (self.agent.loop, &self.link);
     mpl__agent_end (&self.agent);
     mpl__order_clear (&self.order);
     return 0;

@@ -19,6 +19,7 @@
 static const char usage[] =
     "usage: mpworker --for-main FD --pidfd FD --file DEVICE:INODE [--workers N] [--folder PATH] [--apart] PATH ARGV0 [ARGS...]\n"
     "       mpworker --for-launcher FD --order FD\n"
+    "       mpworker --far\n"
     "\n"
     "mpworker starts, watches and ends worker processes on one host. It is started by programs that use\n"
     "libmplaunch and by mplaunch, not by hand. See mpworker(1) and mplaunch(1).\n";
@@ -74,7 +75,7 @@ static int parse (int argc, char **argv, options_t *options)
         { "for-main", required_argument, NULL, 'm' }, { "pidfd", required_argument, NULL, 'p' },
         { "for-launcher", required_argument, NULL, 'l' }, { "order", required_argument, NULL, 'o' },
         { "folder", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' },
-        { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
+        { "far", no_argument, NULL, 'F' }, { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
         { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 }
     };
     int has_file = 0;
@@ -89,11 +90,14 @@ static int parse (int argc, char **argv, options_t *options)
         case 'l': options->forlauncher.link = parse_fd (optarg); break;
         case 'o': options->forlauncher.order = parse_fd (optarg); break;
         case 'd': options->formain.folder = optarg; break;
+        case 'F': options->forlauncher.is_far = 1; break;
         case 'a': options->is_apart = 1; break;
         case 'h': fputs (usage, stdout); return 0;
         case 'V': puts ("mpworker " VERSION); return 0;
         default: return 2;
         }
+    if (options->forlauncher.is_far)
+        return -1;
     if (options->forlauncher.link >= 0)
         return options->forlauncher.order >= 0 ? -1 : bad ("--order is needed");
     if (options->formain.link < 0 || !has_file)
@@ -120,6 +124,8 @@ static int keep_own_descriptors (int *first, int *second)
 
 static int serve_launcher (mpl_forlauncher_t *spec)
 {
+    if (spec->is_far)
+        return mpl__fd_keep_only (NULL, 0, 3) < 0 ? 125 : mpl__forlauncher (spec);
     return keep_own_descriptors (&spec->link, &spec->order) < 0 ? 125 : mpl__forlauncher (spec);
 }
 
@@ -159,7 +165,7 @@ int main (int argc, char **argv)
 
     if (rc >= 0)
         return rc;
-    if (options.forlauncher.link >= 0)
+    if (options.forlauncher.link >= 0 || options.forlauncher.is_far)
         return serve_launcher (&options.forlauncher);
     return options.is_apart ? serve_main (&options.formain) : start_apart (argc, argv);
 }

@@ -27,17 +27,32 @@ static size_t name_len (const char *entry)
     return strcspn (entry, "=");
 }
 
-static int is_launchers (const char *entry)
+/* What belongs to a host, or to a login on it. */
+static const char *const of_host[] = {
+    "HOSTNAME", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "WINDOWID", "SSH_*", "XDG_*", NULL
+};
+
+static int is_one_of (const char *entry, const char *const *names)
 {
     size_t len = name_len (entry);
 
-    for (const char *const *at = launchers; *at; at++) {
+    for (const char *const *at = names; *at; at++) {
         size_t n = strlen (*at);
         int is_beginning = (*at)[n - 1] == '*';
         if (is_beginning ? !strncmp (entry, *at, n - 1) : len == n && !strncmp (entry, *at, n))
             return 1;
     }
     return 0;
+}
+
+static int is_launchers (const char *entry)
+{
+    return is_one_of (entry, launchers);
+}
+
+int mpl__variables_is_of_host (const char *entry)
+{
+    return is_one_of (entry, of_host);
 }
 
 static int is_listed (const char *entry, char *const *names)

@@ -36,4 +36,7 @@ static inline int mpl__cores_each (int cores, int n)
 /* The value of a variable among vars; NULL: it is not there. */
 const char *mpl__variables_get (char *const *vars, const char *name);
 
+/* Whether "NAME=value" belongs to one host or one login, and is of no use on another. */
+int mpl__variables_is_of_host (const char *entry);
+
 #endif

@@ -82,7 +82,7 @@ wrong "a_mistyped_option" "--hostfile?" --hostflie f touch started
 wrong "two_letters_in_one_word" "'-lv'" -lv touch started
 wrong "a_number_behind_its_letter" "-n 4?" -n4 touch started
 wrong "MCA_parameters" MCA --mca btl self touch started
-for option in -soft -arch -launcher -rmk -iface --rank-by --report-bindings --prefix; do
+for option in -soft -arch -launcher -rmk -iface --rank-by --report-bindings; do
     wrong "not_here_is_${option#-}" "there is no option '$option' here" "$option" 1 touch started
 done
 wrong "each_without_a_command" "no command" --each ::: started

@@ -28,6 +28,7 @@ static char *first_set[] = { "A=1", "EMPTY=", "A=2=3", NULL };
 static char *first_kept[] = { "HOME", "PATH", NULL };
 static char *second_argv[] = { "true", NULL };
 static char *set_for_all[] = { "ALL=yes", "\xff\xfe=\x01", NULL };
+static char *env_of_launcher[] = { "HOME=/home/x", NULL };
 
 static mpl_order_app_t apps_of_full[] = {
     { first_argv, first_set, first_kept, MPL__KEEP_LISTED, "/tmp", "/opt/bin:/opt/sbin" },
@@ -37,7 +38,8 @@ static mpl_order_rank_t ranks_of_full[] = { { 3, 1 }, { 4, 0 }, { 2000000000, 1 
 
 static mpl_order_t full_order (void)
 {
-    return (mpl_order_t) { .job = "12-34", .host = "node07", .output = "out dir", .wdir = "~", .set = set_for_all, .size = 2000000001,
+    return (mpl_order_t) { .job = "12-34", .host = "node07", .output = "out dir", .wdir = "~", .interface = "eth7", .set = set_for_all,
+                           .env = env_of_launcher, .size = 2000000001, .port_first = 40000, .port_last = 40100, .beat_ns = 12, .self_end_ns = 13,
                            .node = 5, .nodes = 6, .standard_input = 4, .deal = MPL__DEAL_SOCKET, .hold = MPL__HOLD_CORE, .sharers = 11,
                            .flags = MPL__ORDER_TAG_RANK | MPL__ORDER_TEE, .apps = apps_of_full, .n_apps = 2,
                            .ranks = ranks_of_full, .n_ranks = 3 };
@@ -117,7 +119,11 @@ static void assert_same (const mpl_order_t *wanted, const mpl_order_t *order)
     assert_text (wanted->host, order->host);
     assert_text (wanted->output, order->output);
     assert_text (wanted->wdir, order->wdir);
+    assert_text (wanted->interface, order->interface);
     assert_list (wanted->set, order->set);
+    assert_list (wanted->env, order->env);
+    assert_true (wanted->port_first == order->port_first && wanted->port_last == order->port_last);
+    assert_true (wanted->beat_ns == order->beat_ns && wanted->self_end_ns == order->self_end_ns);
     assert_true (wanted->size == order->size && wanted->node == order->node && wanted->nodes == order->nodes);
     assert_true (wanted->standard_input == order->standard_input);
     assert_true (wanted->deal == order->deal && wanted->hold == order->hold);
@@ -170,12 +176,14 @@ static void what_was_encoded_is_decoded (void **state)
 static void a_small_order_has_these_bytes (void **state)
 {
     static const uint8_t golden[] = {
-        201, 0, 0, 0, 0, 0, 0, 0, MPL__PROTOCOL, 0, 0, 0,
+        249, 0, 0, 0, 0, 0, 0, 0, MPL__PROTOCOL, 0, 0, 0,
         2, 0, 0, 0, 0, 0, 0, 0, 'j',                            /* job */
         2, 0, 0, 0, 0, 0, 0, 0, 'h',                            /* host */
         0, 0, 0, 0, 0, 0, 0, 0,                                 /* output: none */
         3, 0, 0, 0, 0, 0, 0, 0, '~', '/',                       /* wdir */
+        0, 0, 0, 0, 0, 0, 0, 0,                                 /* interface: any */
         0, 0, 0, 0, 0, 0, 0, 0,                                 /* set: nothing */
+        0, 0, 0, 0, 0, 0, 0, 0,                                 /* env: nothing */
         9, 0, 0, 0, 0, 0, 0, 0,                                 /* size */
         2, 0, 0, 0, 0, 0, 0, 0,                                 /* node */
         3, 0, 0, 0, 0, 0, 0, 0,                                 /* nodes */
@@ -183,6 +191,10 @@ static void a_small_order_has_these_bytes (void **state)
         1, 0, 0, 0, 0, 0, 0, 0,                                 /* deal */
         2, 0, 0, 0, 0, 0, 0, 0,                                 /* hold */
         7, 0, 0, 0, 0, 0, 0, 0,                                 /* sharers */
+        3, 0, 0, 0, 0, 0, 0, 0,                                 /* port_first */
+        4, 0, 0, 0, 0, 0, 0, 0,                                 /* port_last */
+        5, 0, 0, 0, 0, 0, 0, 0,                                 /* beat_ns */
+        6, 0, 0, 0, 0, 0, 0, 0,                                 /* self_end_ns */
         8, 0, 0, 0, 0, 0, 0, 0,                                 /* flags */
         1, 0, 0, 0, 0, 0, 0, 0,                                 /* programs */
         1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 'a',    /* argv */
@@ -198,6 +210,7 @@ static void a_small_order_has_these_bytes (void **state)
     mpl_order_rank_t rank = { 4, 0 };
     const mpl_order_t wanted = { .job = "j", .host = "h", .wdir = "~/", .size = 9, .node = 2, .nodes = 3, .standard_input = MPL__NO_RANK,
                                  .deal = MPL__DEAL_CORE, .hold = MPL__HOLD_SOCKET, .sharers = 7, .flags = MPL__ORDER_DIRECT,
+                                 .port_first = 3, .port_last = 4, .beat_ns = 5, .self_end_ns = 6,
                                  .apps = &app, .n_apps = 1, .ranks = &rank, .n_ranks = 1 };
     mpl_order_t order;
     size_t len;
@@ -414,7 +427,10 @@ static size_t touch (const mpl_order_t *order)
 
     sum += order->output ? strlen (order->output) : 0;
     sum += order->wdir ? strlen (order->wdir) : 0;
+    sum += order->interface ? strlen (order->interface) : 0;
     for (char **at = order->set; *at; at++)
+        sum += strlen (*at);
+    for (char **at = order->env; *at; at++)
         sum += strlen (*at);
     for (size_t i = 0; i < order->n_apps; i++) {
         const mpl_order_app_t *app = &order->apps[i];
@@ -501,15 +517,15 @@ static void counts_that_lie_are_refused (void **state)
 /* Where the counts and lengths of the small order stand, and that each of them is checked. */
 static void a_count_above_what_is_there_is_refused (void **state)
 {
-    enum { JOB = 12, HOST = 21, SET = 46, APPS = 118, ARGV = 126, ARGUMENT = 134, APP_SET = 143, KEPT = 151, PATH = 175, RANKS = 183 };
-    static const size_t places[] = { JOB, HOST, SET, APPS, ARGV, ARGUMENT, APP_SET, KEPT, PATH, RANKS };
+    enum { JOB = 12, HOST = 21, SET = 54, ENV = 62, APPS = 166, ARGV = 174, ARGUMENT = 182, APP_SET = 191, KEPT = 199, PATH = 223, RANKS = 231 };
+    static const size_t places[] = { JOB, HOST, SET, ENV, APPS, ARGV, ARGUMENT, APP_SET, KEPT, PATH, RANKS };
     static const uint64_t lies[] = { UINT64_C (1) << 63, UINT64_MAX, UINT64_C (1) << 32, 1000, 30 };
     mpl_order_t order = small_order ();
     size_t len;
     uint8_t *bytes = encode (&order, &len);
 
     (void) state;
-    assert_int_equal (207, len);
+    assert_int_equal (255, len);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         uint64_t was = mpl__get64 (bytes + places[i]);
         assert_in_range (was, 0, 2);

@@ -1,0 +1,366 @@
+#include "launcher/reach.h"
+#include "launcher/beside.h"
+#include "launcher/ssh.h"
+#include "base/clock.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ATTEMPTS_MAX 6                                  /* of a host whose sshd has too many logins */
+#define REFUSED_MAX 3                                   /* of one that has no sshd: it may just be starting */
+#define RETRY_NS (200 * (uint64_t) MPL__NS_PER_MS)      /* after the first attempt; twice as long after each further one */
+#define LEAVE_MS 2000                                   /* for ssh to leave when its output has ended */
+#define NOT_FOUND 127
+#define SSH_FAILED 255
+
+struct mpl_reach {
+    mpl_loop_t *loop;
+    const mpl_plan_t *plan;
+    mpl_host_agent_t *agents;
+    size_t n;
+    mpl_reach_fns_t fns;
+    char *lines;                        /* what the remote side is told first */
+    uint64_t lost_ns;
+};
+
+static const mpl_host_t *host_of (const mpl_host_agent_t *agent)
+{
+    const mpl_reach_t *self = agent->owner;
+
+    return &self->plan->hosts.hosts[agent->host];
+}
+
+/* ---- what ssh says --------------------------------------------------------------------------------------------- */
+
+/* The end of it is kept: the last line has the reason. */
+static void heard_words (void *arg, uint32_t events)
+{
+    mpl_host_agent_t *agent = arg;
+    mpl_reach_t *self = agent->owner;
+    char bytes[MPL__AGENT_WORDS];
+
+    (void) events;
+    ssize_t len = read (agent->words_fd, bytes, sizeof bytes);
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (len <= 0) {
+        mpl__loop_remove (self->loop, &agent->words_source);
+        mpl__fd_close (&agent->words_fd);
+        return;
+    }
+    size_t kept = agent->n_words + (size_t) len <= sizeof agent->words ? agent->n_words : sizeof agent->words - (size_t) len;
+    memmove (agent->words, agent->words + agent->n_words - kept, kept);
+    memcpy (agent->words + kept, bytes, (size_t) len);
+    agent->n_words = kept + (size_t) len;
+}
+
+/* The last line with something in it, fit to be shown on a terminal. */
+static const char *last_words (const mpl_host_agent_t *agent, char *text, size_t size)
+{
+    size_t end = agent->n_words, start, n = 0;
+
+    while (end && strchr ("\r\n \t", agent->words[end - 1]))
+        end--;
+    for (start = end; start && agent->words[start - 1] != '\n'; start--)
+        ;
+    for (; start < end && n < size - 1; start++)
+        text[n++] = (unsigned char) agent->words[start] < ' ' ? ' ' : agent->words[start];
+    text[n] = '\0';
+    return text;
+}
+
+/* ---- the process that carries us ------------------------------------------------------------------------------- */
+
+/* It is given a moment to leave by itself, since its exit code says why; its wait status. */
+static int reap (mpl_host_agent_t *agent, int limit_ms)
+{
+    struct pollfd left = { .fd = (int) syscall (SYS_pidfd_open, agent->pid, 0), .events = POLLIN };
+    int status = 0;
+
+    if (!agent->pid)
+        return 0;
+    if (left.fd < 0 || poll (&left, 1, limit_ms) != 1)
+        kill (agent->pid, SIGKILL);
+    mpl__fd_close (&left.fd);
+    while (waitpid (agent->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    agent->pid = 0;
+    return status;
+}
+
+static void let_go (mpl_reach_t *self, mpl_host_agent_t *agent)
+{
+    mpl__post_destroy (&agent->post);
+    mpl__loop_remove (self->loop, &agent->words_source);
+    mpl__fd_close (&agent->words_fd);
+}
+
+/* In a session of its own, so that the terminal's Ctrl-C comes to us alone. 0, or an errno value. */
+static int spawn (mpl_host_agent_t *agent, char **argv, int in, int out, int words)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    sigset_t none;
+    int rc = posix_spawn_file_actions_init (&actions);
+
+    if (rc)
+        return rc;
+    sigemptyset (&none);
+    rc = posix_spawn_file_actions_adddup2 (&actions, in, 0);
+    rc = rc ? rc : posix_spawn_file_actions_adddup2 (&actions, out, 1);
+    rc = rc ? rc : posix_spawn_file_actions_adddup2 (&actions, words, 2);
+    if (!rc && !(rc = posix_spawnattr_init (&attr))) {
+        posix_spawnattr_setflags (&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+        posix_spawnattr_setsigmask (&attr, &none);
+        rc = posix_spawnp (&agent->pid, argv[0], &actions, &attr, argv, environ);
+        posix_spawnattr_destroy (&attr);
+    }
+    posix_spawn_file_actions_destroy (&actions);
+    return rc;
+}
+
+static void heard (void *arg, const mpl_control_t *message);
+static void gone (void *arg, int error);
+
+/* 0, or an errno value. */
+static int start (mpl_reach_t *self, mpl_host_agent_t *agent)
+{
+    const mpl_post_fns_t fns = { heard, gone, agent };
+    int in[2] = { -1, -1 }, out[2] = { -1, -1 }, words[2] = { -1, -1 };
+    char **argv = mpl__ssh_argv (host_of (agent));
+
+    int rc = !argv || pipe2 (in, O_CLOEXEC) < 0 || pipe2 (out, O_CLOEXEC) < 0 || pipe2 (words, O_CLOEXEC) < 0 ? errno : 0;
+    rc = rc ? rc : spawn (agent, argv, in[0], out[1], words[1]);
+    free (argv);
+    mpl__fd_close (&in[0]);
+    mpl__fd_close (&out[1]);
+    mpl__fd_close (&words[1]);
+    if (rc) {
+        mpl__fd_close (&in[1]);
+        mpl__fd_close (&out[0]);
+        mpl__fd_close (&words[0]);
+        return rc;
+    }
+    agent->n_words = 0;
+    agent->words_fd = words[0];
+    fcntl (words[0], F_SETFL, O_NONBLOCK);
+    agent->words_source = mpl__loop_add (self->loop, words[0], EPOLLIN, heard_words, agent);
+    agent->post = mpl__post_new (self->loop, out[0], in[1], MPL__GREETING, &fns);
+    if (!agent->words_source || !agent->post)
+        return errno;
+    mpl__post_write (agent->post, self->lines, strlen (self->lines));
+    return 0;
+}
+
+/* ---- success and failure --------------------------------------------------------------------------------------- */
+
+/* How often it is worth trying, by what ssh said last. */
+static int attempts_for (const char *words)
+{
+    static const char *const crowded[] = { "exchange_identification", "Connection reset", "Connection closed by" };
+
+    for (size_t i = 0; i < sizeof crowded / sizeof *crowded; i++)
+        if (strstr (words, crowded[i]))
+            return ATTEMPTS_MAX;
+    return strstr (words, "Connection refused") ? REFUSED_MAX : 1;
+}
+
+static void has_failed (mpl_reach_t *self, mpl_host_agent_t *agent, const char *why)
+{
+    mpl_err_t err;
+
+    let_go (self, agent);
+    reap (agent, 0);
+    agent->state = MPL__AGENT_GONE;
+    mpl__err (&err, EHOSTUNREACH, "the host %s cannot be reached: %s", host_of (agent)->name, why);
+    self->fns.failed (self->fns.arg, agent, &err);
+}
+
+static void hear_rest (mpl_host_agent_t *agent)
+{
+    for (size_t n = 0; agent->words_source && n != agent->n_words;) {
+        n = agent->n_words;
+        heard_words (agent, EPOLLIN);
+    }
+}
+
+/* It ended before it was there. */
+static void explain (mpl_reach_t *self, mpl_host_agent_t *agent)
+{
+    char words[MPL__AGENT_WORDS], text[128], why[MPL__AGENT_WORDS + 128];
+    int status = reap (agent, LEAVE_MS), code = WIFEXITED (status) ? WEXITSTATUS (status) : -1;
+
+    hear_rest (agent);
+    last_words (agent, words, sizeof words);
+    if (code == SSH_FAILED && agent->n_attempts < attempts_for (words)) {
+        let_go (self, agent);
+        agent->state = MPL__AGENT_WAITS;
+        agent->due = mpl__clock_ns () + (RETRY_NS << (agent->n_attempts - 1));
+        return;
+    }
+    if (code == NOT_FOUND && self->plan->options->prefix)
+        snprintf (why, sizeof why, "there is no bin/mpworker under --prefix %s there", self->plan->options->prefix);
+    else if (code == NOT_FOUND)
+        snprintf (why, sizeof why, "mpworker is found neither at the place it has here nor in the PATH that ssh gives there; "
+                  "install mplaunch there, or say with --prefix where it is");
+    else if (*words)
+        snprintf (why, sizeof why, "%s", words);
+    else
+        snprintf (why, sizeof why, "ssh ended with %s and said nothing", mpl__status_text (status, text, sizeof text));
+    has_failed (self, agent, why);
+}
+
+static void is_lost (mpl_reach_t *self, mpl_host_agent_t *agent, const char *why)
+{
+    let_go (self, agent);
+    reap (agent, 0);
+    agent->state = MPL__AGENT_GONE;
+    self->fns.gone (self->fns.arg, agent, why);
+}
+
+static void gone (void *arg, int error)
+{
+    mpl_host_agent_t *agent = arg;
+    mpl_reach_t *self = agent->owner;
+    char text[128], words[MPL__AGENT_WORDS], why[MPL__AGENT_WORDS + 192];
+
+    if (agent->state == MPL__AGENT_REACHED && error) {
+        has_failed (self, agent, "what answers there is no mpworker of this version; install the same version there");
+    } else if (agent->state == MPL__AGENT_REACHED) {
+        explain (self, agent);
+    } else {
+        int status = reap (agent, error ? 0 : LEAVE_MS);
+        hear_rest (agent);
+        last_words (agent, words, sizeof words);
+        snprintf (why, sizeof why, "its agent's connection ended (%s%s%s)",
+                  error ? strerror (error) : mpl__status_text (status, text, sizeof text), *words ? ": " : "", words);
+        is_lost (self, agent, status || error ? why : NULL);
+    }
+}
+
+static void heard (void *arg, const mpl_control_t *message)
+{
+    mpl_host_agent_t *agent = arg;
+    mpl_reach_t *self = agent->owner;
+
+    if (agent->state == MPL__AGENT_REACHED && message->type == MPL__C_AGENT) {
+        agent->state = MPL__AGENT_THERE;
+        agent->due = mpl__clock_ns () + self->lost_ns;
+        agent->cores = message->cores;
+        self->fns.there (self->fns.arg, agent);
+    } else if (message->type == MPL__C_BEAT) {
+        agent->due = mpl__clock_ns () + self->lost_ns;
+        mpl__post_say (agent->post, message);
+    } else if (agent->state == MPL__AGENT_THERE) {
+        self->fns.heard (self->fns.arg, agent, message);
+    }
+}
+
+/* ---- time ------------------------------------------------------------------------------------------------------ */
+
+static void try_now (mpl_reach_t *self, mpl_host_agent_t *agent, uint64_t now)
+{
+    char why[128];
+
+    agent->state = MPL__AGENT_REACHED;
+    agent->due = now + MPL__REACH_LIMIT_NS;
+    agent->n_attempts++;
+    int error = start (self, agent);
+    snprintf (why, sizeof why, "ssh cannot be started: %s", strerror (error));
+    if (error)
+        has_failed (self, agent, why);
+}
+
+static void is_due (mpl_reach_t *self, mpl_host_agent_t *agent)
+{
+    char words[MPL__AGENT_WORDS], text[MPL__AGENT_WORDS + 64];
+
+    if (agent->state == MPL__AGENT_REACHED) {
+        snprintf (text, sizeof text, "nothing came of it in %u s%s%s", (unsigned) (MPL__REACH_LIMIT_NS / MPL__NS_PER_S),
+                  agent->n_words ? "; ssh says: " : "", last_words (agent, words, sizeof words));
+        has_failed (self, agent, text);
+    } else {
+        snprintf (text, sizeof text, "nothing was heard of it for %g s", (double) self->lost_ns / MPL__NS_PER_S);
+        is_lost (self, agent, text);
+    }
+}
+
+uint64_t mpl__reach_tick (mpl_reach_t *self, uint64_t now)
+{
+    uint64_t due = MPL__NEVER;
+    int n_reached = 0;
+
+    for (size_t i = 0; i < self->n; i++)
+        n_reached += self->agents[i].state == MPL__AGENT_REACHED;
+    for (size_t i = 0; i < self->n; i++) {
+        mpl_host_agent_t *agent = &self->agents[i];
+        if (agent->owner != self || agent->state == MPL__AGENT_GONE)
+            continue;
+        if (agent->state != MPL__AGENT_WAITS && now >= agent->due) {
+            if (mpl__post_has_input (agent->post))
+                return now;             /* we were stopped, or slow: what it said meanwhile is heard first */
+            is_due (self, agent);
+        } else if (agent->state == MPL__AGENT_WAITS && now >= agent->due) {
+            if (n_reached >= MPL__REACH_MAX)
+                continue;               /* one of those will be due, or there, before long */
+            try_now (self, agent, now);
+            n_reached++;
+        }
+        if (agent->state != MPL__AGENT_GONE)
+            due = agent->due < due ? agent->due : due;
+    }
+    return due;
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------------------------- */
+
+mpl_reach_t *mpl__reach_new (mpl_loop_t *loop, const mpl_plan_t *plan, mpl_host_agent_t *agents, size_t n,
+                             const mpl_reach_fns_t *fns, mpl_err_t *err)
+{
+    mpl_reach_t *self = calloc (1, sizeof *self);
+    char *folder = NULL;
+
+    if (!self) {
+        mpl__err (err, ENOMEM, "no memory to reach other hosts");
+        return NULL;
+    }
+    *self = (mpl_reach_t) { .loop = loop, .plan = plan, .agents = agents, .n = n, .fns = *fns,
+                            .lost_ns = (uint64_t) (plan->transport.lost_after * MPL__NS_PER_S) };
+    int rc = mpl__beside_folder (&folder, err);
+    if (!rc && (rc = mpl__remote_lines (folder, plan->options->prefix, &self->lines)) < 0)
+        mpl__err (err, errno, "the place of mpworker cannot be told to other hosts: %s", strerror (errno));
+    free (folder);
+    for (size_t i = 0; i < n && !rc; i++)
+        if (!mpl__plan_is_here (plan, agents[i].host))
+            agents[i].owner = self;
+    if (rc)
+        mpl__reach_destroy (&self);
+    return self;
+}
+
+void mpl__reach_destroy (mpl_reach_t **self_p)
+{
+    mpl_reach_t *self = *self_p;
+
+    if (!self)
+        return;
+    for (size_t i = 0; i < self->n; i++)
+        if (self->agents[i].owner == self)
+            let_go (self, &self->agents[i]);
+    for (size_t i = 0; i < self->n; i++)
+        if (self->agents[i].owner == self)
+            reap (&self->agents[i], self->agents[i].state == MPL__AGENT_THERE ? LEAVE_MS : 0);
+    free (self->lines);
+    free (self);
+    *self_p = NULL;
+}
