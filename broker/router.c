@@ -1,4 +1,5 @@
 #include "broker/router.h"
+#include "base/addresses.h"
 #include "base/fd.h"
 #include "wire/bytes.h"
 
@@ -14,9 +15,15 @@
 #define MESSAGE_BYTES 16384u        /* records for one worker are sent together up to this length */
 #define LAZY_BYTES 4096u            /* a message this long is worth sending though its worker is busy */
 #define NOBODY 0u                   /* no peer: ROUTER numbers its peers from a random number on, but 0 is skipped here */
+#define AT_DOOR (UINT64_C (1) << 32)        /* above the number that the door's ROUTER gave */
+
+/* Of libzmq since 4.3.0, but among the options that its header has not declared stable. */
+#ifndef ZMQ_ZAP_ENFORCE_DOMAIN
+#define ZMQ_ZAP_ENFORCE_DOMAIN 93
+#endif
 
 typedef struct {
-    uint32_t peer;
+    mpl_peer_t peer;
     uint8_t *bytes;                 /* the message being gathered; owned */
     size_t len, room;
     int n_records;                  /* in it */
@@ -25,11 +32,12 @@ typedef struct {
 } out_t;
 
 typedef struct {
-    uint32_t peer;
+    mpl_peer_t peer;
     int worker;
 } known_t;
 
 struct mpl_router {
+    void *context;                  /* the caller's */
     void *socket;
     int fd;
     size_t max_workers;
@@ -38,6 +46,11 @@ struct mpl_router {
     size_t n_known;
     int first_dirty;
     zmq_msg_t message;              /* the one last received */
+    void *door;                     /* NULL: not opened */
+    int door_fd;
+    mpl_zap_t *zap;
+    char domain[MPL__ZAP_USER];
+    int is_from_door;               /* the message; and whose turn it was */
 };
 
 /* ---- the socket ------------------------------------------------------------------------------------------------ */
@@ -82,11 +95,13 @@ mpl_router_t *mpl__router_new (void *context, size_t max_workers, const char *fo
 
     if (!self)
         return NULL;
+    self->context = context;
     self->max_workers = max_workers;
     self->first_dirty = -1;
     self->n_known = 8;
     while (self->n_known < max_workers * 2)
         self->n_known *= 2;
+    self->door_fd = -1;
     zmq_msg_init (&self->message);
     self->outs = calloc (max_workers, sizeof *self->outs);
     self->known = calloc (self->n_known, sizeof *self->known);
@@ -111,6 +126,10 @@ void mpl__router_destroy (mpl_router_t **self_p)
     for (size_t w = 0; self->outs && w < self->max_workers; w++)
         free (self->outs[w].bytes);
     zmq_msg_close (&self->message);
+    if (self->door)
+        zmq_close (self->door);
+    if (self->zap)
+        mpl__zap_forget (self->zap, self->domain);
     if (self->socket)
         zmq_close (self->socket);
     free (self->outs);
@@ -121,23 +140,116 @@ void mpl__router_destroy (mpl_router_t **self_p)
 }
 
 int mpl__router_fd (const mpl_router_t *self) { return self->fd; }
+int mpl__router_door_fd (const mpl_router_t *self) { return self->door_fd; }
 
-int mpl__router_pending (mpl_router_t *self)
+static int has_input (void *socket)
 {
     int events = 0;
     size_t size = sizeof events;
 
-    return zmq_getsockopt (self->socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
+    return zmq_getsockopt (socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
+}
+
+int mpl__router_pending (mpl_router_t *self)
+{
+    return has_input (self->socket) || (self->door && has_input (self->door));
+}
+
+/* ---- the door -------------------------------------------------------------------------------------------------- */
+
+/* Our own lease decides who is lost; libzmq's own limits stay above it. The secret half of the key is libzmq's alone. */
+static int set_door_options (void *socket, const char *domain, char public_key[MPL__KEY_TEXT])
+{
+    int one = 1, often = 5000, lost = 20000, handshake = 3000;
+    char secret_key[MPL__KEY_TEXT];
+
+    if (zmq_curve_keypair (public_key, secret_key) < 0)
+        return -1;
+    int rc = set_options (socket) < 0 || zmq_setsockopt (socket, ZMQ_CURVE_SERVER, &one, sizeof one) < 0
+             || zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, secret_key, MPL__KEY_TEXT) < 0
+             || zmq_setsockopt (socket, ZMQ_ZAP_DOMAIN, domain, strlen (domain)) < 0
+             || zmq_setsockopt (socket, ZMQ_ZAP_ENFORCE_DOMAIN, &one, sizeof one) < 0        /* either alone lets all in */
+             || zmq_setsockopt (socket, ZMQ_HANDSHAKE_IVL, &handshake, sizeof handshake) < 0
+             || zmq_setsockopt (socket, ZMQ_HEARTBEAT_IVL, &often, sizeof often) < 0
+             || zmq_setsockopt (socket, ZMQ_HEARTBEAT_TIMEOUT, &lost, sizeof lost) < 0
+             || zmq_setsockopt (socket, ZMQ_TCP_MAXRT, &lost, sizeof lost) < 0;
+    explicit_bzero (secret_key, sizeof secret_key);
+    return rc ? -1 : 0;
+}
+
+/* On the first port that is free; what it is called goes to `way`. 0, or -1 with errno. */
+static int bind_at (void *socket, const char *address, const mpl_door_t *spec, char *way, size_t size)
+{
+    char endpoint[128];
+    size_t len = sizeof endpoint;
+    int rc = -1, is_six = *address == '[';
+
+    zmq_setsockopt (socket, ZMQ_IPV6, &is_six, sizeof is_six);          /* or an IPv4 address is called by its name in IPv6 */
+
+    for (int port = spec->port_first; rc < 0 && port <= spec->port_last; port++) {
+        snprintf (endpoint, sizeof endpoint, port ? "tcp://%s:%d" : "tcp://%s:*", address, port);
+        if ((rc = zmq_bind (socket, endpoint)) < 0 && errno != EADDRINUSE)
+            return -1;
+    }
+    if (rc < 0 || zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, endpoint, &len) < 0)
+        return -1;
+    if (strlen (way) + len + 1 < size)
+        snprintf (way + strlen (way), size - strlen (way), " %s", endpoint);
+    return 0;
+}
+
+static int bind_door (void *socket, const mpl_door_t *spec, char *way, size_t size, mpl_err_t *err)
+{
+    char addresses[MPL__ADDRESSES_MAX][MPL__ADDRESS_TEXT];
+    int n = mpl__addresses (spec->interface, addresses, err), n_bound = 0;
+
+    for (int i = 0; i < n; i++)
+        n_bound += bind_at (socket, addresses[i], spec, way, size) == 0;
+    if (n < 0 || n_bound)
+        return n < 0 ? -1 : 0;
+    if (spec->port_first)
+        return mpl__err (err, errno, "none of the ports %d-%d can be opened for other hosts: %s", spec->port_first, spec->port_last,
+                         zmq_strerror (errno));
+    return mpl__err (err, errno, "no port can be opened for other hosts: %s", zmq_strerror (errno));
+}
+
+int mpl__router_open_door (mpl_router_t *self, mpl_zap_t *zap, const char *domain, const mpl_door_t *spec, char *way, size_t size,
+                           mpl_err_t *err)
+{
+    void *socket = zmq_socket (self->context, ZMQ_ROUTER);
+    size_t fd_size = sizeof self->door_fd;
+    char key[MPL__KEY_TEXT];
+
+    if (!socket || set_door_options (socket, domain, key) < 0) {
+        mpl__err (err, errno, "no socket for other hosts can be made: %s", zmq_strerror (errno));
+        if (socket)
+            zmq_close (socket);
+        return -1;
+    }
+    snprintf (way, size, "%s", key);
+    if (bind_door (socket, spec, way, size, err) < 0 || zmq_getsockopt (socket, ZMQ_FD, &self->door_fd, &fd_size) < 0) {
+        zmq_close (socket);
+        return -1;
+    }
+    self->door = socket;
+    self->zap = zap;
+    snprintf (self->domain, sizeof self->domain, "%s", domain);
+    return 0;
+}
+
+const char *mpl__router_user (const mpl_router_t *self)
+{
+    return self->is_from_door ? zmq_msg_gets (&self->message, "User-Id") : NULL;
 }
 
 /* ---- who is who ------------------------------------------------------------------------------------------------ */
 
-static size_t home (const mpl_router_t *self, uint32_t peer)
+static size_t home (const mpl_router_t *self, mpl_peer_t peer)
 {
-    return peer * UINT32_C (2654435761) & (self->n_known - 1);
+    return (uint32_t) peer * UINT32_C (2654435761) & (self->n_known - 1);
 }
 
-int mpl__router_worker (const mpl_router_t *self, uint32_t peer)
+int mpl__router_worker (const mpl_router_t *self, mpl_peer_t peer)
 {
     for (size_t i = home (self, peer); self->known[i].peer != NOBODY; i = (i + 1) & (self->n_known - 1))
         if (self->known[i].peer == peer)
@@ -159,7 +271,7 @@ static void learn_all (mpl_router_t *self)
     }
 }
 
-void mpl__router_name (mpl_router_t *self, int worker, uint32_t peer)
+void mpl__router_name (mpl_router_t *self, int worker, mpl_peer_t peer)
 {
     self->outs[worker].peer = peer;
     self->outs[worker].len = 0;
@@ -174,10 +286,11 @@ void mpl__router_forget (mpl_router_t *self, int worker)
 
 /* ---- messages -------------------------------------------------------------------------------------------------- */
 
-int mpl__router_recv (mpl_router_t *self, uint32_t *peer, const uint8_t **data, size_t *len)
+/* 1: one of a peer that the socket numbers; 0: there is none. */
+static int receive (mpl_router_t *self, void *socket, mpl_peer_t *peer)
 {
     for (;;) {
-        if (zmq_msg_recv (&self->message, self->socket, ZMQ_DONTWAIT) < 0)
+        if (zmq_msg_recv (&self->message, socket, ZMQ_DONTWAIT) < 0)
             return 0;
         /* libzmq numbers a peer without a name of its own: a zero byte and 32 bits. */
         const uint8_t *id = zmq_msg_data (&self->message);
@@ -185,26 +298,42 @@ int mpl__router_recv (mpl_router_t *self, uint32_t *peer, const uint8_t **data, 
         *peer = is_ours ? mpl__get32 (id + 1) : NOBODY;
         int n = 0;
         while (zmq_msg_more (&self->message)) {
-            if (zmq_msg_recv (&self->message, self->socket, ZMQ_DONTWAIT) < 0)
+            if (zmq_msg_recv (&self->message, socket, ZMQ_DONTWAIT) < 0)
                 return 0;
             n++;
         }
-        if (is_ours && *peer != NOBODY && n == 1) {
-            *data = zmq_msg_data (&self->message);
-            *len = zmq_msg_size (&self->message);
+        if (is_ours && *peer != NOBODY && n == 1)
             return 1;
-        }
     }
+}
+
+/* Each socket has its turn when both have something. */
+int mpl__router_recv (mpl_router_t *self, mpl_peer_t *peer, const uint8_t **data, size_t *len)
+{
+    int has_one = 0;
+
+    for (int i = 0; i < (self->door ? 2 : 1) && !has_one; i++) {
+        self->is_from_door = self->door && !self->is_from_door;
+        has_one = receive (self, self->is_from_door ? self->door : self->socket, peer);
+    }
+    if (!has_one)
+        return 0;
+    *peer |= self->is_from_door ? AT_DOOR : 0;
+    *data = zmq_msg_data (&self->message);
+    *len = zmq_msg_size (&self->message);
+    return 1;
 }
 
 static void send_out (mpl_router_t *self, out_t *out)
 {
     uint8_t id[5] = { 0 };
 
+    void *socket = out->peer & AT_DOOR ? self->door : self->socket;
+
     if (out->len && out->peer != NOBODY) {
-        mpl__put32 (id + 1, out->peer);
-        if (zmq_send (self->socket, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) == sizeof id)
-            zmq_send (self->socket, out->bytes, out->len, ZMQ_DONTWAIT);
+        mpl__put32 (id + 1, (uint32_t) out->peer);
+        if (zmq_send (socket, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) == sizeof id)
+            zmq_send (socket, out->bytes, out->len, ZMQ_DONTWAIT);
     }
     out->len = 0;
     out->n_records = 0;

@@ -1,13 +1,16 @@
-/* router.h - the ZeroMQ rim of a broker: one ROUTER socket, who is at the other end of it, records out gathered into messages,
- * messages in. It decides nothing. Whoever calls it holds the lock that makes the socket one thread's at a time. */
+/* router.h - the ZeroMQ rim of a broker: a ROUTER socket for the workers of its host and, when it is opened, a door for those of
+ * others; who is at the other end, records out gathered into messages, messages in. It decides nothing. Whoever calls it holds the lock that makes the socket one thread's at a time. */
 #ifndef BROKER_ROUTER_H
 #define BROKER_ROUTER_H
 
+#include "base/err.h"
+#include "broker/zap.h"
 #include "wire/record.h"
 
 #include <zmq.h>
 
 typedef struct mpl_router mpl_router_t;
+typedef uint64_t mpl_peer_t;            /* the number of a connection; 0: none */
 
 #define MPL__ENDPOINT_NAME "b"          /* of the socket in its folder */
 
@@ -17,19 +20,36 @@ typedef struct mpl_router mpl_router_t;
 mpl_router_t *mpl__router_new (void *context, size_t max_workers, const char *folder, int *endpoint_fd);
 void mpl__router_destroy (mpl_router_t **self);
 
+/* Where a door may be. */
+typedef struct {
+    const char *interface;              /* NULL: any that others may reach */
+    int port_first, port_last;          /* 0, 0: any */
+} mpl_door_t;
+
+/* Opens it: TCP with CURVE, for those alone whom `zap` admits to `domain`, which is to be of this router only. Writes its public
+ * key and its addresses, tcp://A:P, separated by spaces, into `way`. 0, or -1 with *err: ENODEV, EADDRINUSE, or libzmq's. */
+int mpl__router_open_door (mpl_router_t *self, mpl_zap_t *zap, const char *domain, const mpl_door_t *spec, char *way, size_t size,
+                           mpl_err_t *err);
+
+/* Its descriptor to poll, as below; -1: there is no door. */
+int mpl__router_door_fd (const mpl_router_t *self);
+
+/* Whom zap admitted with the key of the message last received; NULL: it is of this host. */
+const char *mpl__router_user (const mpl_router_t *self);
+
 /* The descriptor to poll. It is edge-triggered: mpl__router_pending says whether there is input. */
 int mpl__router_fd (const mpl_router_t *self);
 int mpl__router_pending (mpl_router_t *self);
 
 /* The next message, not blocking: 1, its sender's peer number in *peer, its data in *data until the next call; 0: none. */
-int mpl__router_recv (mpl_router_t *self, uint32_t *peer, const uint8_t **data, size_t *len);
+int mpl__router_recv (mpl_router_t *self, mpl_peer_t *peer, const uint8_t **data, size_t *len);
 
 /* Worker `worker` is that peer from now on; -1 for nobody. */
-void mpl__router_name (mpl_router_t *self, int worker, uint32_t peer);
+void mpl__router_name (mpl_router_t *self, int worker, mpl_peer_t peer);
 void mpl__router_forget (mpl_router_t *self, int worker);
 
 /* Which worker that peer is; -1: none. */
-int mpl__router_worker (const mpl_router_t *self, uint32_t peer);
+int mpl__router_worker (const mpl_router_t *self, mpl_peer_t peer);
 
 /* Adds a record for a worker, with room for a body of len bytes, which the caller fills through the pointer returned before
  * the next call. NULL: ENOMEM, EHOSTUNREACH (it has no peer). */

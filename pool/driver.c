@@ -75,7 +75,8 @@ static void block (mpl_pool_t *self, uint64_t due)
     struct pollfd fds[] = {
         { .fd = mpl__router_fd (self->router), .events = POLLIN },
         { .fd = self->kick, .events = POLLIN },
-        { .fd = self->is_channel_over ? -1 : self->channel, .events = POLLIN }
+        { .fd = self->is_channel_over ? -1 : self->channel, .events = POLLIN },
+        { .fd = mpl__router_door_fd (self->router), .events = POLLIN }
     };
     uint64_t count;
 
@@ -84,7 +85,7 @@ static void block (mpl_pool_t *self, uint64_t due)
     self->is_blocked = 1;
     self->blocked_until = due;
     pthread_mutex_unlock (&self->lock);
-    int n = poll (fds, 3, mpl__clock_poll_ms (due, mpl__clock_ns ()));
+    int n = poll (fds, 4, mpl__clock_poll_ms (due, mpl__clock_ns ()));
     pthread_mutex_lock (&self->lock);
     self->is_blocked = 0;
     if (n > 0 && fds[1].revents && read (self->kick, &count, sizeof count) < 0)

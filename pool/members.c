@@ -76,7 +76,7 @@ static void catch_up (mpl_pool_t *self, int worker, uint64_t incarnation)
         member->incarnation = incarnation;
 }
 
-void mpl__members_hello (mpl_pool_t *self, uint32_t peer, const mpl_record_t *record, const uint8_t *body, uint64_t now)
+void mpl__members_hello (mpl_pool_t *self, mpl_peer_t peer, const mpl_record_t *record, const uint8_t *body, uint64_t now)
 {
     uint32_t worker = record->at;
 
@@ -85,7 +85,8 @@ void mpl__members_hello (mpl_pool_t *self, uint32_t peer, const mpl_record_t *re
         return;
     mpl_member_t *member = &self->members[worker];
     catch_up (self, (int) worker, record->n);
-    if (member->incarnation != record->n || member->state > MPL__STARTED || self->state > MPL__CLOSED)
+    if (member->incarnation != record->n || member->state > MPL__STARTED || self->state > MPL__CLOSED
+        || !mpl__far_is_from (self, (int) worker))
         return;                                 /* one that ended meanwhile */
     if (record->first != mpl__tasks_hash (mpl__self.tasks, mpl__self.n_tasks)) {
         mpl__pool_break (self, "worker %u has another task table than main; does the program register the same tasks in "
@@ -93,7 +94,7 @@ void mpl__members_hello (mpl_pool_t *self, uint32_t peer, const mpl_record_t *re
         return;
     }
     if (!member->host)
-        member->host = strndup ((const char *) body, record->bytes);
+        member->host = mpl__far_host (self, (int) worker) ? strdup (mpl__far_host (self, (int) worker)->name) : strndup ((const char *) body, record->bytes);
     member->n_received = 1;
     mpl__router_name (self->router, (int) worker, peer);
     prepare (self, (int) worker);
@@ -115,6 +116,10 @@ void mpl__members_dismiss (mpl_pool_t *self, int worker, const char *why)
     mpl_member_t *member = &self->members[worker];
     mpl_control_t order = { .type = MPL__C_DISMISS, .slot = (uint64_t) worker, .incarnation = member->incarnation };
 
+    const mpl_pool_host_t *host = mpl__far_host (self, worker);
+
+    order.pool = host != NULL;
+    order.node = host ? host->node : 0;
     fprintf (stderr, "mplaunch: worker %d is replaced: it sent %s\n", worker, why);
     mpl__control_send (self->channel, &order, NULL, 0);
 }
@@ -132,29 +137,24 @@ static void forget_parcel (void *arg, uint64_t chunk, uint32_t n, uint32_t n_ans
     mpl__parcel_free (((forget_t *) arg)->pool, chunk);
 }
 
-/* 1 + the offset of the item a worker died on; 0: none. One that died by itself between items, with results of its chunk
- * unsent, died of the last that it ran: a task can ruin its process and return (by closing ZeroMQ's descriptors, say). */
-static uint64_t culprit (const mpl_page_t *page, uint64_t chunk, const mpl_member_t *member)
+/* What the page says of one that has ended; from another host its agent says it. */
+static void read_page (mpl_pool_t *self, int worker)
 {
-    uint64_t item = atomic_load_explicit (&page->item, memory_order_acquire);
+    mpl_member_t *member = &self->members[worker];
+    const mpl_page_t *page = page_of (self, worker);
 
-    if (item || member->end != MPL__END_OWN || !chunk)
-        return item;
-    for (size_t i = 0; i < MPL__SLOTS; i++) {
-        uint64_t word = atomic_load_explicit (&page->claims[i], memory_order_acquire);
-        if (mpl__claim_is (word, chunk) && mpl__claim_claimed (word))
-            return mpl__claim_claimed (word);
-    }
-    return 0;
+    member->last.chunk = atomic_load_explicit (&page->chunk, memory_order_acquire);
+    member->last.item = mpl__page_culprit (page, member->last.chunk, member->end == MPL__END_OWN);
+    member->last.n_sent = atomic_load_explicit (&page->n_sent, memory_order_acquire);
 }
 
 /* All that could still come from it has come. The item it was on is charged, the rest goes to others. */
 static void finish_ending (mpl_pool_t *self, int worker)
 {
     mpl_member_t *member = &self->members[worker];
-    const mpl_page_t *page = page_of (self, worker);
-    uint64_t chunk = atomic_load_explicit (&page->chunk, memory_order_acquire);
-    uint64_t item = culprit (page, chunk, member);
+    if (worker < self->n_here)
+        read_page (self, worker);
+    uint64_t chunk = member->last.chunk, item = member->last.item;
     int is_blamed = member->end == MPL__END_TIMEOUT || member->end == MPL__END_MEMORY;
     forget_t forget = { self };
 
@@ -170,6 +170,7 @@ static void finish_ending (mpl_pool_t *self, int worker)
     mpl__router_forget (self->router, worker);
     free (member->piece.data);
     memset (&member->piece, 0, sizeof member->piece);
+    memset (&member->last, 0, sizeof member->last);
     member->state = MPL__ABSENT;
     member->incarnation++;
     mpl__pump (self, mpl__clock_ns ());         /* failures of this worker are told while it is the one to blame */
@@ -184,7 +185,7 @@ static void has_ended (mpl_pool_t *self, int worker, int status, mpl_end_t end, 
     member->state = MPL__ENDING;
     member->status = status;
     member->end = end;
-    member->ending_until = now + MPL__LAST_WORDS_NS;
+    member->ending_until = now + (worker < self->n_here ? MPL__LAST_WORDS_NS : MPL__FAR_LAST_WORDS_NS);
     mpl__fd_close (&member->pidfd);
     self->n_ending++;
 }
@@ -203,8 +204,9 @@ uint64_t mpl__members_tick (mpl_pool_t *self, uint64_t now)
         mpl_member_t *member = &self->members[w];
         if (member->state != MPL__ENDING)
             continue;
-        uint64_t sent = atomic_load_explicit (&page_of (self, w)->n_sent, memory_order_acquire);
-        if (now >= member->ending_until || member->n_received >= sent)
+        if (w < self->n_here)
+            read_page (self, w);
+        if (now >= member->ending_until || member->n_received >= member->last.n_sent)
             finish_ending (self, w);
         else
             due = member->ending_until < due ? member->ending_until : due;
@@ -254,6 +256,19 @@ static int reopen (mpl_pool_t *self, mpl_err_t *err)
     return rc;
 }
 
+void mpl__members_lose (mpl_pool_t *self, int worker, uint64_t now)
+{
+    mpl_member_t *member = &self->members[worker];
+
+    if (member->state == MPL__ABSENT)
+        return;
+    has_ended (self, worker, SIGKILL, MPL__END_TERMINATED, now);
+    if (worker < self->n_here)
+        atomic_store (&page_of (self, worker)->item, 0);
+    memset (&member->last, 0, sizeof member->last);         /* nobody's item is charged for it */
+    finish_ending (self, worker);
+}
+
 static void lost_agent (mpl_pool_t *self, uint64_t now)
 {
     mpl_err_t err = { 0 };
@@ -261,13 +276,8 @@ static void lost_agent (mpl_pool_t *self, uint64_t now)
 
     mpl__members_kill (self);       /* they end by themselves; but their items are about to run again, so it must be sure */
     for (int w = 0; w < self->n_workers; w++) {
-        mpl_member_t *member = &self->members[w];
-        if (member->state != MPL__ABSENT) {
-            has_ended (self, w, SIGKILL, MPL__END_TERMINATED, now);
-            atomic_store (&page_of (self, w)->item, 0);        /* nobody's item is charged for it */
-            finish_ending (self, w);
-        }
-        highest = member->incarnation > highest ? member->incarnation : highest;
+        mpl__members_lose (self, w, now);
+        highest = self->members[w].incarnation > highest ? self->members[w].incarnation : highest;
     }
     for (int w = 0; w < self->n_workers; w++)
         self->members[w].incarnation = highest;
@@ -301,7 +311,9 @@ static void has_started (mpl_pool_t *self, const mpl_control_t *message, int *pi
 
 static void take_message (mpl_pool_t *self, const mpl_control_t *message, int *fds, uint64_t now)
 {
-    if (message->slot < (uint64_t) self->n_workers)
+    int is_of_worker = message->type == MPL__C_SPAWNED || message->type == MPL__C_EXITED || message->type == MPL__C_LAST;
+
+    if (is_of_worker && message->slot < (uint64_t) self->n_workers)
         catch_up (self, (int) message->slot, message->incarnation);
     switch (message->type) {
     case MPL__C_SPAWNED:
@@ -319,9 +331,13 @@ static void take_message (mpl_pool_t *self, const mpl_control_t *message, int *f
         fds[0] = -1;
         break;
     case MPL__C_BROKEN:
-        mpl__pool_break (self, "%s", message->text);
+        if (message->pool)
+            mpl__far_take (self, message, now);
+        else
+            mpl__pool_break (self, "%s", message->text);
         break;
-    default:                                    /* what an agent does not say to main */
+    default:
+        mpl__far_take (self, message, now);
         break;
     }
 }
@@ -349,6 +365,7 @@ void mpl__members_goodbye (mpl_pool_t *self)
 
     self->is_leaving = 1;
     mpl__control_send (self->channel, &closing, NULL, 0);
+    mpl__far_tell_all (self, MPL__C_CLOSING);
     for (int w = 0; w < self->n_workers; w++)
         if (self->members[w].state == MPL__SERVING)
             mpl__router_add (self->router, w, &(mpl_record_t) { .type = MPL__BYE }, 0);

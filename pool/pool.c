@@ -39,13 +39,28 @@ static void *get_context (void)
     return context;
 }
 
+static mpl_zap_t *zap;
+
+mpl_zap_t *mpl__pool_zap (mpl_err_t *err)
+{
+    void *ctx = get_context ();
+
+    pthread_mutex_lock (&context_lock);
+    if (!zap)
+        zap = mpl__zap_new (ctx, err);
+    pthread_mutex_unlock (&context_lock);
+    return zap;
+}
+
 /* At exit, when no pool is left to use it; else the process's end must do. */
 static _Atomic int n_pools;
 
 static __attribute__ ((destructor)) void end_context (void)
 {
-    if (context && n_pools == 0 && mpl__self.part == MPL__IS_MAIN)
-        zmq_ctx_term (context);
+    if (!context || n_pools || mpl__self.part != MPL__IS_MAIN)
+        return;
+    mpl__zap_destroy (&zap);
+    zmq_ctx_term (context);
 }
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
@@ -106,7 +121,7 @@ static int check_part (void)
 
 static int make_pages (mpl_pool_t *self)
 {
-    size_t bytes = (size_t) self->n_workers * 2 * sizeof (mpl_page_t);
+    size_t bytes = (size_t) self->n_here * 2 * sizeof (mpl_page_t);
 
     self->pages_fd = memfd_create ("mplaunch-pages", MFD_CLOEXEC);
     if (self->pages_fd < 0 || ftruncate (self->pages_fd, (off_t) bytes) < 0)
@@ -163,7 +178,7 @@ static int make_parts (mpl_pool_t *self)
 int mpl__pool_order (mpl_pool_t *self, mpl_err_t *err)
 {
     int pair[2];
-    mpl_control_t order = { .type = MPL__C_POOL_OPEN, .workers = (uint64_t) self->n_workers,
+    mpl_control_t order = { .type = MPL__C_POOL_OPEN, .workers = (uint64_t) self->n_here,
                             .timeout_ns = (uint64_t) (self->opts.task_timeout * 1e9), .memory = self->opts.memory_limit,
                             .incarnation = self->members[0].incarnation };
 
@@ -194,6 +209,7 @@ static void free_pool (mpl_pool_t *self)
     free (self->cost_ns);
     free (self->parcels);
     free (self->broken_why);
+    mpl__far_free (self);
     if (self->opts.init_len)
         free ((void *) self->opts.init_arg);
     mpl__core_destroy (&self->core);
@@ -207,7 +223,7 @@ static void release (mpl_pool_t *self)
     mpl__router_destroy (&self->router);
     mpl__arena_destroy (&self->arena);
     if (self->pages)
-        munmap (self->pages, (size_t) self->n_workers * 2 * sizeof (mpl_page_t));
+        munmap (self->pages, (size_t) self->n_here * 2 * sizeof (mpl_page_t));
     self->pages = NULL;
     mpl__fd_close (&self->channel);
     mpl__fd_close (&self->endpoint_fd);
@@ -243,6 +259,7 @@ static mpl_pool_t *new_pool (const mpl_pool_opts_t *opts, uint16_t init_fn)
     self->id = atomic_fetch_add (&n_made, 1) + 1;
     self->channel = self->agent_pidfd = self->endpoint_fd = self->pages_fd = self->kick = -1;
     self->n_workers = opts->workers ? opts->workers : mpl__self.link >= 0 ? mpl__self.size : mpl__cpus_usable ();
+    self->n_here = mpl__far_share (self->n_workers, mpl__self.size, 0, mpl__self.local_size);
     self->start_by = mpl__clock_in_ms (START_LIMIT_MS);
     pthread_mutex_init (&self->lock, NULL);
     if (copy_init_arg (self) < 0) {
@@ -342,6 +359,7 @@ void mpl__pool_break (mpl_pool_t *self, const char *fmt, ...)
     if (!self->broken_why)
         self->broken_why = strdup ("no memory");
     mpl__control_send (self->channel, &terminate, NULL, 0);
+    mpl__far_tell_all (self, MPL__C_TERMINATE);
     give_up_all (self, EPIPE, self->broken_why);
 }
 
@@ -361,6 +379,7 @@ static void terminate (mpl_pool_t *self)
         self->state = MPL__TERMINATED;
     if (!self->is_channel_over)
         mpl__control_send (self->channel, &message, NULL, 0);
+    mpl__far_tell_all (self, MPL__C_TERMINATE);
     give_up_all (self, ECANCELED, "the pool was terminated");
 }
 

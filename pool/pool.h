@@ -5,6 +5,7 @@
  *      pump.c                      cuts batches into chunks, sends what the broker core says
  *      receive.c                   takes what workers send
  *      members.c                   workers coming and going, as the agent tells
+ *      far.c                       those on other hosts
  *      driver.c                    who waits, for what, and who is woken
  *      share.c                     data that every task can see
  *      pool.c                      opening and closing */
@@ -17,6 +18,7 @@
 #include "broker/router.h"
 #include "pool/arena.h"
 #include "pool/batch.h"
+#include "pool/far.h"
 #include "wire/control.h"
 #include "wire/page.h"
 
@@ -26,6 +28,7 @@
 
 #define MPL__WORKERS_MAX 4096           /* on one host; each costs two descriptors in main */
 #define MPL__LAST_WORDS_NS 50000000u    /* how long a dead worker's results may still be on their way */
+#define MPL__FAR_LAST_WORDS_NS 500000000u       /* from another host */
 
 /* What main knows of one worker. */
 typedef struct {
@@ -38,6 +41,9 @@ typedef struct {
     int status;                         /* ENDING: how it ended */
     mpl_end_t end;
     uint64_t ending_until;              /* ENDING: until then its results are waited for */
+    struct {                            /* ENDING on another host: what its page said there */
+        uint64_t chunk, item, n_sent;
+    } last;
     struct {                            /* a long result of which not all pieces are here */
         uint64_t chunk;
         uint32_t at;
@@ -74,6 +80,11 @@ struct mpl_pool {
     mpl_pool_opts_t opts;               /* init_arg is our copy */
     uint16_t init_fn;
     int n_workers;
+    int n_here;                         /* the first of them are on this host */
+    mpl_pool_host_t *hosts;             /* the others */
+    size_t n_hosts;
+    mpl_control_t transport;            /* TRANSPORT: where the door may be */
+    char way[MPL__CONTROL_TEXT];        /* its key and addresses; empty: it is not open */
     enum { MPL__OPEN, MPL__CLOSED, MPL__TERMINATED, MPL__BROKEN } state;
     char *broken_why;                   /* BROKEN */
 
@@ -121,6 +132,8 @@ void mpl__pool_unref (mpl_pool_t *self);
 void mpl__pool_break (mpl_pool_t *self, const char *fmt, ...) __attribute__ ((format (printf, 2, 3)));
 /* Has the agent start the workers, over a new channel. 0, or -1 with *err. */
 int mpl__pool_order (mpl_pool_t *self, mpl_err_t *err);
+/* Who may connect to the doors of this process; made when it is first asked for. NULL with *err. */
+mpl_zap_t *mpl__pool_zap (mpl_err_t *err);
 /* 0 when `caller` may use the pool from here; else -1 with mpl_error. */
 int mpl__pool_check (const mpl_pool_t *self, const char *caller);
 
@@ -143,12 +156,13 @@ int mpl__receive (mpl_pool_t *self, uint64_t now);
 
 /* ---- members.c: all with the lock held */
 void mpl__members_hear (mpl_pool_t *self, uint64_t now);               /* reads the channel */
-void mpl__members_hello (mpl_pool_t *self, uint32_t peer, const mpl_record_t *record, const uint8_t *body, uint64_t now);
+void mpl__members_hello (mpl_pool_t *self, mpl_peer_t peer, const mpl_record_t *record, const uint8_t *body, uint64_t now);
 void mpl__members_serve (mpl_pool_t *self, int worker);               /* it is prepared */
 void mpl__members_dismiss (mpl_pool_t *self, int worker, const char *why);
 uint64_t mpl__members_tick (mpl_pool_t *self, uint64_t now);           /* last words; when to look again */
 void mpl__members_kill (mpl_pool_t *self);                             /* all that are known, by pidfd, at once */
 void mpl__members_goodbye (mpl_pool_t *self);
+void mpl__members_lose (mpl_pool_t *self, int worker, uint64_t now);   /* it is gone with its host */
 mpl_ran_t mpl__members_ran (const mpl_pool_t *self, int worker, double seconds);
 void mpl__members_tell_share (mpl_pool_t *self, int worker, const mpl_share_t *share);
 

@@ -218,16 +218,23 @@ static void fail_chunk (mpl_pool_t *self, const mpl_action_t *action)
         mpl__batch_item_failed (answer.owner, action->first + i, why, &nobody);
 }
 
+/* Of a worker on this host. */
+static mpl_page_t *page_of (mpl_pool_t *self, int worker)
+{
+    return &self->pages[mpl__page_index ((unsigned) worker, self->members[worker].incarnation)];
+}
+
 static void send_chunk (mpl_pool_t *self, const mpl_action_t *action)
 {
     const mpl_batch_t *batch = action->owner;
-    const mpl_member_t *member = &self->members[action->worker];
-    mpl_page_t *page = &self->pages[mpl__page_index ((unsigned) action->worker, member->incarnation)];
     size_t in_len = input_bytes (batch, action->first, action->n);
     size_t out_len = batch->task->out_size == MPL_VARIABLE ? 0 : action->n * batch->task->out_size;
 
-    mpl__claim_set (&page->claims[action->slot], action->chunk, action->n);
-    if ((in_len >= ARENA_FROM || out_len >= ARENA_FROM) && send_in_arena (self, action, in_len, out_len) == 0)
+    int is_here = action->worker < self->n_here;
+
+    if (is_here)
+        mpl__claim_set (&page_of (self, action->worker)->claims[action->slot], action->chunk, action->n);
+    if (is_here && (in_len >= ARENA_FROM || out_len >= ARENA_FROM) && send_in_arena (self, action, in_len, out_len) == 0)
         return;
     if (in_len + MPL__RECORD_HEAD + MPL__RECORD_ALIGN > MPL__MESSAGE_MAX || send_in_message (self, action, in_len) < 0)
         fail_chunk (self, action);
@@ -237,10 +244,14 @@ static void send_chunk (mpl_pool_t *self, const mpl_action_t *action)
 
 static void recall (mpl_pool_t *self, const mpl_action_t *action, uint64_t now)
 {
-    const mpl_member_t *member = &self->members[action->worker];
-    mpl_page_t *page = &self->pages[mpl__page_index ((unsigned) action->worker, member->incarnation)];
-    uint32_t from = 0, n = mpl__claim_recall (&page->claims[action->slot], action->chunk, &from);
+    uint32_t from = 0;
     int is_last = 0;
+
+    if (action->worker >= self->n_here) {
+        mpl__far_recall (self, action->worker, action->chunk, action->slot, action->n);
+        return;
+    }
+    uint32_t n = mpl__claim_recall (&page_of (self, action->worker)->claims[action->slot], action->chunk, &from);
 
     mpl__core_recalled (self->core, action->worker, action->chunk, from, n, now, &is_last);
     if (is_last)

@@ -178,7 +178,7 @@ static void take_record (mpl_pool_t *self, int worker, const mpl_record_t *recor
     }
 }
 
-static void take_message (mpl_pool_t *self, uint32_t peer, const uint8_t *data, size_t len, uint64_t now)
+static void take_message (mpl_pool_t *self, mpl_peer_t peer, const uint8_t *data, size_t len, uint64_t now)
 {
     int worker = mpl__router_worker (self->router, peer);
     const uint8_t *body;
@@ -204,7 +204,7 @@ static void take_message (mpl_pool_t *self, uint32_t peer, const uint8_t *data, 
 int mpl__receive (mpl_pool_t *self, uint64_t now)
 {
     const uint8_t *data;
-    uint32_t peer;
+    mpl_peer_t peer;
     size_t len, was_running = self->n_running;
 
     for (int i = 0; i < MESSAGES_PER_TURN; i++) {

@@ -30,6 +30,8 @@ typedef struct {
     _Atomic uint64_t n_done;                    /* items finished, failed ones included */
     _Atomic uint64_t n_sent;                    /* messages handed to ZeroMQ */
     _Atomic uint32_t stage;                     /* MPL__BEGINS and so on */
+    /* Written by the agent of another host than main's. */
+    _Alignas (64) _Atomic uint64_t lease_until; /* CLOCK_BOOTTIME, ns: nothing is begun after it; 0: there is no lease */
     /* Written by both sides. */
     _Alignas (4096) _Atomic uint64_t claims[MPL__SLOTS];
 } mpl_page_t;
@@ -91,5 +93,9 @@ static inline uint32_t mpl__claim_recall (_Atomic uint64_t *word, uint64_t chunk
         }
     }
 }
+
+/* 1 + the offset in its chunk of the item that a dead worker died on; 0: none. One that died by itself between items, with results
+ * of its chunk unsent, died of the last that it ran: a task can ruin its process and return (by closing ZeroMQ's descriptors, say). */
+uint64_t mpl__page_culprit (const mpl_page_t *page, uint64_t chunk, int is_own_end);
 
 #endif

@@ -49,6 +49,10 @@ static void take_message (mpl_held_t *held, mpl_control_t *message, int *fds)
         if (crew)
             mpl__crew_exited (crew, message);
         break;
+    case MPL__C_KEY:
+        if (crew)
+            mpl__crew_key (crew, message);
+        break;
     default:                    /* what an agent says, or main on a channel: not from a held process */
         break;
     }
@@ -178,6 +182,12 @@ static void children_ended (void *arg, uint32_t events)
 
 /* ---- pools ----------------------------------------------------------------------------------------------------- */
 
+static void add_crew (mpl_agent_t *self, mpl_crew_t *crew)
+{
+    *mpl__crew_next (crew) = self->crews;
+    self->crews = crew;
+}
+
 void mpl__agent_open_pool (mpl_agent_t *self, const mpl_control_t *order, int *fds)
 {
     if (fds[MPL__FDS_MAX - 1] < 0 || order->workers == 0)
@@ -185,8 +195,54 @@ void mpl__agent_open_pool (mpl_agent_t *self, const mpl_control_t *order, int *f
     mpl_crew_t *crew = mpl__crew_new (self, ++self->n_pools, order, fds);
     if (!crew)
         return;
-    *mpl__crew_next (crew) = self->crews;
-    self->crews = crew;
+    add_crew (self, crew);
+    if (self->transport.type)
+        mpl__crew_tell_host (crew, &self->transport);
+    for (size_t i = 0; i < self->n_hosts; i++)
+        mpl__crew_tell_host (crew, &self->hosts[i]);
+}
+
+/* ---- other hosts ----------------------------------------------------------------------------------------------- */
+
+static void forget_host (mpl_agent_t *self, uint64_t node)
+{
+    for (size_t i = 0; i < self->n_hosts; i++)
+        if (self->hosts[i].node == node)
+            self->hosts[i--] = self->hosts[--self->n_hosts];
+}
+
+static void learn_host (mpl_agent_t *self, const mpl_control_t *host)
+{
+    mpl_control_t *hosts = realloc (self->hosts, (self->n_hosts + 1) * sizeof *hosts);
+
+    if (!hosts)
+        return;                         /* pools go without it */
+    self->hosts = hosts;
+    hosts[self->n_hosts++] = *host;
+}
+
+void mpl__agent_heard_launcher (mpl_agent_t *self, const mpl_control_t *message)
+{
+    mpl_crew_t *crew = find_crew (self, message->pool);
+
+    if (message->type == MPL__C_HOST || message->type == MPL__C_HOST_LOST) {
+        forget_host (self, message->node);
+        if (message->type == MPL__C_HOST)
+            learn_host (self, message);
+        for (crew = self->crews; crew; crew = *mpl__crew_next (crew))
+            mpl__crew_tell_host (crew, message);
+    } else if (message->type == MPL__C_POOL_FAR) {
+        if (!crew && message->workers && (crew = mpl__crew_new_far (self, message)))
+            add_crew (self, crew);
+    } else if (crew) {
+        mpl__crew_heard (crew, message);
+    }
+}
+
+void mpl__agent_lease (mpl_agent_t *self, uint64_t until)
+{
+    for (mpl_crew_t *crew = self->crews; crew; crew = *mpl__crew_next (crew))
+        mpl__crew_lease (crew, until);
 }
 
 void mpl__agent_signal_workers (mpl_agent_t *self, int signal)
@@ -256,6 +312,7 @@ void mpl__agent_end (mpl_agent_t *self)
 {
     uint64_t deadline = mpl__clock_ns () + END_LIMIT_NS;
 
+    self->tell_launcher = NULL;
     for (mpl_crew_t *crew = self->crews; crew; crew = *mpl__crew_next (crew))
         mpl__crew_terminate (crew);
     self->due = tick (self);
@@ -273,6 +330,7 @@ void mpl__agent_end (mpl_agent_t *self)
         self->held = held->next;
         mpl__held_destroy (&held);
     }
+    free (self->hosts);
     mpl__loop_remove (self->loop, &self->children);
     mpl__loop_destroy (&self->loop);
     mpl__fd_close (&self->signals);

@@ -21,11 +21,16 @@ struct mpl_agent {
     int own_pidfd;                  /* given to main, which may kill an agent that it started; 0: it did not */
     char folder[MPL__FOLDER_PATH];  /* where main binds its sockets for a moment; removed if main died then */
     uint64_t due;                   /* when something in a pool is due */
-    uint64_t n_pools, n_marks;
+    uint64_t n_pools, n_marks, n_held;      /* given out so far */
     int n_nurseries_lost;           /* since lost_since */
     uint64_t lost_since;
     /* Starts one more nursery when there is none left; set by whoever knows the program. */
     mpl_held_t *(*start_nursery) (mpl_agent_t *self, int n_workers, mpl_err_t *err);
+    /* Says something to the launcher, for main or the agent of another host; NULL: there is no launcher. */
+    void (*tell_launcher) (mpl_agent_t *self, const mpl_control_t *message);
+    /* On main's host in a launch of several: where main may listen, and the hosts that have workers for it. */
+    mpl_control_t transport, *hosts;
+    size_t n_hosts;
     /* A held process that is no nursery has ended, or a pool's last worker: set by the mode. May be NULL. */
     void (*on_exit) (mpl_agent_t *self, mpl_held_t *held, int status, const struct rusage *usage);
 };
@@ -42,6 +47,12 @@ mpl_held_t *mpl__agent_nursery (mpl_agent_t *self, unsigned slot, int n_workers,
 
 /* Opens a pool for main as `order` says; takes the MPL__FDS_MAX descriptors. */
 void mpl__agent_open_pool (mpl_agent_t *self, const mpl_control_t *order, int *fds);
+
+/* The launcher brings something about a pool, or another host (HOST, HOST_LOST). */
+void mpl__agent_heard_launcher (mpl_agent_t *self, const mpl_control_t *message);
+
+/* On another host than main's: nothing is begun after that instant of CLOCK_BOOTTIME. */
+void mpl__agent_lease (mpl_agent_t *self, uint64_t until);
 
 /* Sends a signal to every worker of every pool. */
 void mpl__agent_signal_workers (mpl_agent_t *self, int signal);

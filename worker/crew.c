@@ -1,11 +1,9 @@
-#include "worker/crew.h"
-#include "worker/agent.h"
-#include "base/sweep.h"
-#include "worker/watch.h"
+#include "worker/crewself.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mark.h"
 #include "base/proc.h"
+#include "base/sweep.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,48 +20,25 @@
 #define ASKED_MAX 16            /* SPAWNs a nursery has unanswered: their descriptors wait in its socket */
 #define EARLY_MAX 3             /* workers in a row that end before they serve, and the pool is broken */
 
-enum { CHANNEL, ENDPOINT, PAGES, ARENA };       /* the descriptors of a POOL_OPEN */
-
-typedef enum { ABSENT, ASKED, RUNNING } presence_t;
-
-typedef struct {
-    presence_t presence;
-    uint64_t incarnation;       /* of the next, or of the one that is there */
-    uint64_t mark;
-    pid_t pid;
-    int pidfd;
-    mpl_held_t *nursery;
-    mpl_end_t end;              /* why we are ending it; MPL__END_OWN: we are not */
-    uint64_t kill_at;           /* MPL__NEVER: no TERM was sent */
-    mpl_watch_t watch;
-} member_t;
-
-struct mpl_crew {
-    mpl_agent_t *agent;
-    uint64_t pool;
-    int fds[MPL__FDS_MAX];
-    mpl_source_t *source;
-    mpl_page_t *pages;
-    size_t pages_bytes;
-    member_t *members;
-    unsigned n, n_present;
-    unsigned first_slot;
-    uint64_t timeout_ns, memory;
-    int n_early;                /* in a row */
-    enum { OPEN, CLOSING, TERMINATING } state;      /* from CLOSING on nobody is replaced */
-    mpl_crew_t *next;
-};
-
 /* ---- what main hears ------------------------------------------------------------------------------------------- */
 
-/* Main reads its channel whenever it waits, and what it must hear is bounded by its workers' deaths; so the channel only
- * fills up when main is stopped for long while workers keep dying, and a pool that cannot be told of them is ended. */
-static void tell_main (mpl_crew_t *self, const mpl_control_t *message, int fd)
+/* Main reads its channel when it waits for something, and may compute for long before; what it has not heard is kept. */
+void mpl__crew_tell (mpl_crew_t *self, const mpl_control_t *message, int fd)
 {
-    if (mpl__control_send (self->fds[CHANNEL], message, &fd, fd >= 0) == 0 || errno != EAGAIN || self->state == TERMINATING)
+    if (self->is_far) {
+        mpl_control_t copy = *message;
+        copy.pool = self->pool;
+        copy.node = self->node;
+        if (self->agent->tell_launcher)
+            self->agent->tell_launcher (self->agent, &copy);
         return;
-    fprintf (stderr, "mplaunch: main has not listened for so long that its pool of %u workers is ended\n", self->n);
-    mpl__crew_terminate (self);
+    }
+    if (mpl__news_send (&self->news, self->fds[CHANNEL], message, fd) < 0 && self->state != TERMINATING) {
+        fprintf (stderr, "mplaunch: main has not listened for so long that its pool of %u workers is ended\n", self->n);
+        mpl__crew_terminate (self);
+    }
+    if (self->source)
+        mpl__loop_want (self->agent->loop, self->source, self->news.first ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 static void tell_broken (mpl_crew_t *self, const char *why)
@@ -71,13 +46,15 @@ static void tell_broken (mpl_crew_t *self, const char *why)
     mpl_control_t message = { .type = MPL__C_BROKEN };
 
     snprintf (message.text, sizeof message.text, "%s", why);
-    tell_main (self, &message, -1);
+    mpl__crew_tell (self, &message, -1);
     mpl__crew_terminate (self);
 }
 
 /* ---- starting -------------------------------------------------------------------------------------------------- */
 
-static int ask (mpl_crew_t *self, unsigned i)
+typedef enum { IS_ASKED, NOT_YET, NOBODY } asked_t;
+
+static asked_t ask (mpl_crew_t *self, unsigned i)
 {
     member_t *member = &self->members[i];
     mpl_err_t err;
@@ -85,28 +62,46 @@ static int ask (mpl_crew_t *self, unsigned i)
 
     if (!nursery) {
         tell_broken (self, err.text);
-        return -1;
+        return NOBODY;
     }
-    if (nursery->n_asked >= ASKED_MAX)
-        return -1;
+    if (nursery->n_asked >= ASKED_MAX || (self->is_far && !mpl__crew_may_use (self, nursery)))
+        return NOT_YET;
     member->mark = ++self->agent->n_marks % (MPL__MARKS - 1) + 1;
     mpl_control_t order = { .type = MPL__C_SPAWN, .pool = self->pool, .slot = self->first_slot + i, .memory = self->memory,
                             .incarnation = member->incarnation, .mark = member->mark };
+    if (self->is_far)
+        snprintf (order.text, sizeof order.text, "%s", self->way);
     if (mpl__control_send (nursery->sock, &order, &self->fds[ENDPOINT], 3) < 0)
-        return -1;
+        return NOT_YET;
     nursery->n_asked++;
     member->nursery = nursery;
     member->presence = ASKED;
     self->n_present++;
-    return 0;
+    return IS_ASKED;
 }
 
-/* Asks for whoever is missing, as far as the nurseries take orders; the rest follows as they answer. */
-static void fill (mpl_crew_t *self)
+void mpl__crew_fill (mpl_crew_t *self)
 {
     for (unsigned i = 0; i < self->n && self->state == OPEN; i++)
-        if (self->members[i].presence == ABSENT && ask (self, i) < 0)
+        if (self->members[i].presence == ABSENT && ask (self, i) == NOBODY)
             return;
+}
+
+void mpl__crew_take_order (mpl_crew_t *self, const mpl_control_t *message)
+{
+    uint64_t i = message->slot - self->first_slot;
+
+    if (message->type == MPL__C_CLOSING) {
+        self->state = self->state == OPEN ? CLOSING : self->state;
+    } else if (message->type == MPL__C_TERMINATE) {
+        mpl__crew_terminate (self);
+    } else if (message->type == MPL__C_DISMISS && i < self->n) {
+        member_t *member = &self->members[i];
+        if (member->presence == RUNNING && member->incarnation == message->incarnation) {
+            member->end = MPL__END_DISMISSED;
+            syscall (SYS_pidfd_send_signal, member->pidfd, SIGKILL, NULL, 0);
+        }
+    }
 }
 
 static void heard_main (void *arg, uint32_t events)
@@ -115,7 +110,8 @@ static void heard_main (void *arg, uint32_t events)
     mpl_control_t message;
     int fds[MPL__FDS_MAX];
 
-    (void) events;
+    if (events & EPOLLOUT && !mpl__news_flush (&self->news, self->fds[CHANNEL]))
+        mpl__loop_want (self->agent->loop, self->source, EPOLLIN);
     int rc = mpl__control_recv (self->fds[CHANNEL], &message, fds);
     if (rc < 0 && errno == EAGAIN)
         return;
@@ -123,16 +119,9 @@ static void heard_main (void *arg, uint32_t events)
     if (rc <= 0) {
         mpl__loop_remove (self->agent->loop, &self->source);
         mpl__crew_terminate (self);
-    } else if (message.type == MPL__C_CLOSING) {
-        self->state = self->state == OPEN ? CLOSING : self->state;
-    } else if (message.type == MPL__C_TERMINATE) {
-        mpl__crew_terminate (self);
-    } else if (message.type == MPL__C_DISMISS && message.slot - self->first_slot < self->n) {
-        member_t *member = &self->members[message.slot - self->first_slot];
-        if (member->presence == RUNNING && member->incarnation == message.incarnation) {
-            member->end = MPL__END_DISMISSED;
-            syscall (SYS_pidfd_send_signal, member->pidfd, SIGKILL, NULL, 0);
-        }
+        mpl__crew_terminate_far (self);
+    } else if (!mpl__crew_pass_on (self, &message)) {
+        mpl__crew_take_order (self, &message);
     }
 }
 
@@ -153,7 +142,7 @@ static int map_pages (mpl_crew_t *self)
     return 0;
 }
 
-mpl_crew_t *mpl__crew_new (mpl_agent_t *agent, uint64_t pool, const mpl_control_t *order, int *fds)
+static mpl_crew_t *new_crew (mpl_agent_t *agent, uint64_t pool, const mpl_control_t *order)
 {
     mpl_crew_t *self = calloc (1, sizeof *self);
 
@@ -161,26 +150,51 @@ mpl_crew_t *mpl__crew_new (mpl_agent_t *agent, uint64_t pool, const mpl_control_
         return NULL;
     *self = (mpl_crew_t) { .agent = agent, .pool = pool, .n = (unsigned) order->workers,
                            .first_slot = (unsigned) order->first_slot, .timeout_ns = order->timeout_ns,
-                           .memory = order->memory };
+                           .memory = order->memory, .fds = { -1, -1, -1, -1 } };
+    if (!(self->members = calloc (self->n + 1, sizeof *self->members)))
+        mpl__crew_destroy (&self);
+    for (unsigned i = 0; self && i < self->n; i++)
+        self->members[i] = (member_t) { .incarnation = order->incarnation, .pidfd = -1, .kill_at = MPL__NEVER };
+    return self;
+}
+
+mpl_crew_t *mpl__crew_new (mpl_agent_t *agent, uint64_t pool, const mpl_control_t *order, int *fds)
+{
+    mpl_crew_t *self = new_crew (agent, pool, order);
+
+    if (!self)
+        return NULL;
     memcpy (self->fds, fds, sizeof self->fds);
     for (size_t i = 0; i < MPL__FDS_MAX; i++)
         fds[i] = -1;
-    if (!(self->members = calloc (self->n, sizeof *self->members)))
-        goto fail;
-    for (unsigned i = 0; i < self->n; i++)
-        self->members[i] = (member_t) { .incarnation = order->incarnation, .pidfd = -1, .kill_at = MPL__NEVER };
     if (map_pages (self) < 0)
         goto fail;
     fcntl (self->fds[CHANNEL], F_SETFL, O_NONBLOCK);
     if (!(self->source = mpl__loop_add (agent->loop, self->fds[CHANNEL], EPOLLIN, heard_main, self)))
         goto fail;
     if (agent->own_pidfd)
-        tell_main (self, &(mpl_control_t) { .type = MPL__C_HELLO, .pid = (uint64_t) getpid () }, agent->own_pidfd);
-    fill (self);
+        mpl__crew_tell (self, &(mpl_control_t) { .type = MPL__C_HELLO, .pid = (uint64_t) getpid () }, agent->own_pidfd);
+    mpl__crew_fill (self);
     return self;
 fail:
     mpl__crew_destroy (&self);
     return NULL;
+}
+
+mpl_crew_t *mpl__crew_new_far (mpl_agent_t *agent, const mpl_control_t *order)
+{
+    mpl_crew_t *self = new_crew (agent, order->pool, order);
+
+    if (!self)
+        return NULL;
+    self->is_far = 1;
+    self->node = order->node;
+    if (!(self->way = strdup (order->text)) || mpl__crew_make_memory (self) < 0 || map_pages (self) < 0) {
+        mpl__crew_destroy (&self);
+        return NULL;
+    }
+    mpl__crew_fill (self);
+    return self;
 }
 
 /* ---- coming and going ------------------------------------------------------------------------------------------ */
@@ -246,12 +260,12 @@ void mpl__crew_spawned (mpl_crew_t *self, mpl_held_t *nursery, const mpl_control
             member->end = MPL__END_OWN;
             member->kill_at = MPL__NEVER;
             member->watch = (mpl_watch_t) { 0 };
-            tell_main (self, report, member->pidfd);
+            mpl__crew_tell (self, report, member->pidfd);
             if (self->state == TERMINATING)
                 end_member (member, MPL__END_TERMINATED);
         }
     }
-    fill (self);
+    mpl__crew_fill (self);
 }
 
 /* Workers that end before they serve would be replaced for ever. */
@@ -276,18 +290,20 @@ static void ended (mpl_crew_t *self, member_t *member, mpl_control_t *report)
     if (member->end == MPL__END_OWN && WIFSIGNALED ((int) report->status)
         && mpl__watch_is_near_limit (report->peak_bytes, self->memory))
         report->end = MPL__END_MEMORY;
+    if (self->is_far)
+        mpl__crew_tell_last (self, member, report);
     mpl__fd_close (&member->pidfd);
     member->presence = ABSENT;
     member->incarnation++;
     self->n_present--;
-    tell_main (self, report, -1);
+    mpl__crew_tell (self, report, -1);
     if (is_early && self->state == OPEN) {
         char why[256];
         snprintf (why, sizeof why, "%d workers in a row ended before they could serve, the last with %s", EARLY_MAX,
                   mpl__status_text ((int) report->status, text, sizeof text));
         tell_broken (self, why);
     }
-    fill (self);
+    mpl__crew_fill (self);
 }
 
 void mpl__crew_exited (mpl_crew_t *self, const mpl_control_t *report)
@@ -322,7 +338,7 @@ void mpl__crew_lost_nursery (mpl_crew_t *self, mpl_held_t *nursery)
             self->members[i].presence = ABSENT;
             self->n_present--;
         }
-    fill (self);
+    mpl__crew_fill (self);
 }
 
 /* ---- limits and the end ---------------------------------------------------------------------------------------- */
@@ -378,7 +394,9 @@ uint64_t mpl__crew_tick (mpl_crew_t *self, uint64_t now)
 
 int mpl__crew_is_over (const mpl_crew_t *self)
 {
-    return self->state != OPEN && self->n_present == 0;
+    int is_far_over = self->n_nodes == 0 || !self->agent->tell_launcher;
+
+    return self->state != OPEN && self->n_present == 0 && is_far_over;
 }
 
 uint64_t mpl__crew_pool (const mpl_crew_t *self) { return self->pool; }
@@ -395,6 +413,9 @@ void mpl__crew_destroy (mpl_crew_t **self_p)
         mpl__fd_close (&self->members[i].pidfd);
     if (self->pages)
         munmap (self->pages, self->pages_bytes);
+    mpl__crew_free_far (self);
+    mpl__news_flush (&self->news, self->fds[CHANNEL]);
+    mpl__news_clear (&self->news);
     mpl__fd_close_all (self->fds, MPL__FDS_MAX);
     free (self->members);
     free (self);

@@ -18,6 +18,21 @@ typedef struct mpl_crew mpl_crew_t;
 /* Takes the channel, endpoint, pages and arena in fds and starts the workers. NULL: ENOMEM, EPROTO. */
 mpl_crew_t *mpl__crew_new (mpl_agent_t *agent, uint64_t pool, const mpl_control_t *order, int *fds);
 
+/* The same on another host than main's, as a POOL_FAR says; it makes pages and arena itself. */
+mpl_crew_t *mpl__crew_new_far (mpl_agent_t *agent, const mpl_control_t *order);
+
+/* What the launcher brings: on another host main's orders, on main's host what comes from others. */
+void mpl__crew_heard (mpl_crew_t *self, const mpl_control_t *message);
+
+/* Main hears of another host. */
+void mpl__crew_tell_host (mpl_crew_t *self, const mpl_control_t *host);
+
+/* A nursery has made its key for this pool. */
+void mpl__crew_key (mpl_crew_t *self, const mpl_control_t *key);
+
+/* On another host: nothing is begun after that instant of CLOCK_BOOTTIME. */
+void mpl__crew_lease (mpl_crew_t *self, uint64_t until);
+
 /* Nursery reports. */
 void mpl__crew_spawned (mpl_crew_t *self, mpl_held_t *nursery, const mpl_control_t *report, int *pidfd);
 void mpl__crew_exited (mpl_crew_t *self, const mpl_control_t *report);
@@ -37,7 +52,7 @@ void mpl__crew_signal (mpl_crew_t *self, int signal);
 /* Does what is due at `now`; the next instant at which something is. */
 uint64_t mpl__crew_tick (mpl_crew_t *self, uint64_t now);
 
-/* 1 when it is closed and no process of it is left. */
+/* 1 when it is closed and no process of it is left, on this host or another. */
 int mpl__crew_is_over (const mpl_crew_t *self);
 uint64_t mpl__crew_pool (const mpl_crew_t *self);
 mpl_crew_t **mpl__crew_next (mpl_crew_t *self);

@@ -2,6 +2,7 @@
 #include "worker/agent.h"
 #include "worker/far.h"
 #include "worker/lease.h"
+#include "worker/news.h"
 #include "worker/ranks.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -23,12 +24,6 @@
 /* How long the pipes' end is waited for when all processes of ours are gone: somebody else may hold them. */
 #define READ_LIMIT_NS ((uint64_t) MPL__NS_PER_S)
 
-/* What the launcher is to hear of a rank. Kept until it was said, since a launcher that is stopped reads nothing. */
-typedef struct news {
-    mpl_control_t *message;
-    struct news *next;
-} news_t;
-
 typedef struct {
     mpl_agent_t agent;                  /* first, so that it can be found from it */
     const mpl_forlauncher_t *spec;
@@ -37,7 +32,7 @@ typedef struct {
     mpl_post_t *post;                   /* and this there */
     mpl_lease_t lease;
     mpl_ranks_t *ranks;
-    news_t *news, **news_end;           /* one for each start and each end at most */
+    mpl_news_t news;                    /* what the launcher, which may be stopped, has not heard yet */
     uint64_t output_due;
     int is_ending;                      /* the launcher wants the ranks ended */
     int is_over;                        /* the launcher is gone, or the job cannot go on */
@@ -46,45 +41,19 @@ typedef struct {
 
 /* ---- telling the launcher -------------------------------------------------------------------------------------- */
 
-/* -1: not now. Any error but EAGAIN means that nobody is there to hear it, and the loop will see that. */
-static int send_to_launcher (launch_t *self, const mpl_control_t *message)
+static void tell (launch_t *self, const mpl_control_t *message)
 {
     if (self->post)
         mpl__post_say (self->post, message);
-    return !self->post && mpl__control_send (self->spec->link, message, NULL, 0) < 0 && errno == EAGAIN ? -1 : 0;
-}
-
-static void tell_news (launch_t *self)
-{
-    while (self->news) {
-        news_t *news = self->news;
-        if (send_to_launcher (self, news->message) < 0)
-            break;
-        self->news = news->next;
-        free (news->message);
-        free (news);
-    }
-    if (!self->news)
-        self->news_end = &self->news;
+    else if (mpl__news_send (&self->news, self->spec->link, message, -1) < 0)
+        self->is_over = 1;              /* what the launcher cannot be told it must find out by our end */
     if (self->link)
-        mpl__loop_want (self->agent.loop, self->link, self->news ? EPOLLIN | EPOLLOUT : EPOLLIN);
+        mpl__loop_want (self->agent.loop, self->link, self->news.first ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
-static void add_news (launch_t *self, const mpl_control_t *message)
+static void tell_launcher (mpl_agent_t *agent, const mpl_control_t *message)
 {
-    news_t *news = malloc (sizeof *news);
-    mpl_control_t *copy = malloc (sizeof *copy);
-
-    if (!news || !copy) {               /* what the launcher cannot be told it must find out by our end */
-        free (news);
-        free (copy);
-        self->is_over = 1;
-        return;
-    }
-    memcpy (copy, message, sizeof *copy);
-    *news = (news_t) { .message = copy };
-    *self->news_end = news;
-    self->news_end = &news->next;
+    tell ((launch_t *) agent, message);
 }
 
 static void add_started (launch_t *self, const mpl_rank_t *rank, const mpl_err_t *err)
@@ -93,7 +62,7 @@ static void add_started (launch_t *self, const mpl_rank_t *rank, const mpl_err_t
                               .status = (uint64_t) err->code };
 
     snprintf (message.text, sizeof message.text, "%.*s", (int) sizeof message.text - 1, err->text);
-    add_news (self, &message);
+    tell (self, &message);
 }
 
 static uint64_t microseconds (const struct timeval *span)
@@ -116,8 +85,7 @@ static void rank_ended (mpl_agent_t *agent, mpl_held_t *held, int status, const 
                               .peak_bytes = (uint64_t) usage->ru_maxrss * 1024,
                               .wall_ns = mpl__clock_ns () - held->started_at,
                               .cpu_ns = (microseconds (&usage->ru_utime) + microseconds (&usage->ru_stime)) * 1000 };
-    add_news (self, &message);
-    tell_news (self);
+    tell (self, &message);
 }
 
 /* ---- starting -------------------------------------------------------------------------------------------------- */
@@ -176,7 +144,6 @@ static void start_ranks (launch_t *self)
             turn (self, 0);
     }
     mpl__ranks_all_started (self->ranks);
-    tell_news (self);
 }
 
 /* ---- while it runs --------------------------------------------------------------------------------------------- */
@@ -216,10 +183,19 @@ static void take_message (void *arg, const mpl_control_t *message)
             mpl__lease_pause (&self->lease, message->status == SIGTSTP, now);
         break;
     case MPL__C_TERMINATE:
-        self->is_ending = 1;
+        if (message->pool)
+            mpl__agent_heard_launcher (&self->agent, message);
+        else
+            self->is_ending = 1;
         break;
     case MPL__C_BEAT:
         mpl__lease_answered (&self->lease, message->at, now);
+        mpl__agent_lease (&self->agent, self->lease.until);
+        break;
+    case MPL__C_HOST: case MPL__C_HOST_LOST: case MPL__C_POOL_FAR: case MPL__C_POOL_OVER: case MPL__C_KEY:
+    case MPL__C_RECALL: case MPL__C_RECALLED: case MPL__C_LAST: case MPL__C_SPAWNED: case MPL__C_EXITED:
+    case MPL__C_CLOSING: case MPL__C_DISMISS: case MPL__C_BROKEN:
+        mpl__agent_heard_launcher (&self->agent, message);
         break;
     default:                            /* what a launcher does not say */
         break;
@@ -232,8 +208,8 @@ static void heard_launcher (void *arg, uint32_t events)
     mpl_control_t message;
     int fds[MPL__FDS_MAX];
 
-    if (events & EPOLLOUT)
-        tell_news (self);
+    if (events & EPOLLOUT && !mpl__news_flush (&self->news, self->spec->link))
+        mpl__loop_want (self->agent.loop, self->link, EPOLLIN);
     int rc = mpl__control_recv (self->spec->link, &message, fds);
     if (rc < 0 && errno == EAGAIN)
         return;
@@ -270,8 +246,7 @@ static void tell_output_lost (launch_t *self)
     self->is_ending = 1;
     if (error != EPIPE)                 /* a reader that has gone away is nothing to tell of */
         snprintf (message.text, sizeof message.text, "%.*s: %s", 900, where, strerror (error));
-    add_news (self, &message);
-    tell_news (self);
+    tell (self, &message);
 }
 
 /* ---- the end --------------------------------------------------------------------------------------------------- */
@@ -313,14 +288,9 @@ static void print_rest (launch_t *self)
 /* What was not told yet: the launcher may be stopped, and goes on one day or ends. */
 static void tell_rest (launch_t *self)
 {
-    while (self->news && !self->is_over)
+    while (self->news.first && !self->is_over)
         turn (self, MPL__NEVER);
-    while (self->news) {
-        news_t *news = self->news;
-        self->news = news->next;
-        free (news->message);
-        free (news);
-    }
+    mpl__news_clear (&self->news);
 }
 
 /* What was printed and said is on its way to another host, and arrives there before we leave. */
@@ -362,12 +332,15 @@ static int read_order (launch_t *self, mpl_err_t *err)
 
 static int begin (launch_t *self, mpl_err_t *err)
 {
-    self->news_end = &self->news;
     self->output_due = MPL__NEVER;
     if (read_order (self, err) < 0 || mpl__agent_init (&self->agent, err) < 0)
         return -1;
     self->agent.start_nursery = start_spare;
     self->agent.on_exit = rank_ended;
+    self->agent.tell_launcher = tell_launcher;
+    self->agent.transport = (mpl_control_t) { .type = self->order.nodes > 1 ? MPL__C_TRANSPORT : 0,
+                                              .port_first = self->order.port_first, .port_last = self->order.port_last };
+    snprintf (self->agent.transport.text, MPL__CONTROL_TEXT, "%s", self->order.interface ? self->order.interface : "");
     mpl__folder_name (self->agent.folder);
     if (listen_to_launcher (self, err) < 0)
         return -1;

@@ -88,7 +88,7 @@ mpl_held_t *mpl__held_start (mpl_agent_t *agent, const mpl_start_t *start, mpl_r
 
     if (!self)
         goto fail;
-    *self = (mpl_held_t) { .agent = agent, .sock = -1, .role = role, .rank = rank };
+    *self = (mpl_held_t) { .agent = agent, .sock = -1, .role = role, .rank = rank, .number = ++agent->n_held };
     if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         goto fail;
     self->sock = pair[0];

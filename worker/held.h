@@ -18,6 +18,7 @@ typedef struct mpl_held {
     int sock;                   /* control messages; the other end is its MPL_FD */
     mpl_source_t *source;
     mpl_role_t role;
+    uint64_t number;            /* no other of this agent has had it */
     int rank;                   /* -1: a nursery beside the ranks */
     int has_greeted;            /* it is inside mpl_init */
     uint64_t started_at;

@@ -21,9 +21,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zmq.h>
 
-enum { ENDPOINT, PAGES, ARENA, N_SPAWN_FDS };       /* the descriptors of a SPAWN */
+enum { ENDPOINT, PAGES, ARENA, N_SPAWN_FDS };       /* the descriptors of a SPAWN; the first is gates on another host than main's */
 #define END_LIMIT_NS (2 * (uint64_t) MPL__NS_PER_S)
+
+#define KEY_TEXT 41                            /* a CURVE key in Z85 and its NUL */
 
 enum { FIRST_FD = 3 };                              /* a worker's descriptors lie from here on, in that order */
 
@@ -38,6 +41,7 @@ typedef struct {
     const mpl_task_t *tasks;
     size_t n_tasks;
     child_t *children;                              /* forked and not yet reaped */
+    char public_key[KEY_TEXT], secret_key[KEY_TEXT];      /* for main on another host; empty: not made yet */
 } nursery_t;
 
 /* ---- in the worker --------------------------------------------------------------------------------------------- */
@@ -81,7 +85,12 @@ static _Noreturn void be_worker (const nursery_t *self, const mpl_control_t *ord
     if (mpl__fd_keep_only (fds, N_SPAWN_FDS, FIRST_FD) < 0)
         _exit (1);
     read_nothing ();
-    mpl_serve_t spec = { .tasks = self->tasks, .n_tasks = self->n_tasks, .slot = (unsigned) order->slot,
+    char server_key[KEY_TEXT];
+    size_t len = strcspn (order->text, " ");
+    snprintf (server_key, sizeof server_key, "%.*s", (int) len, order->text);
+    mpl_abroad_t abroad = { .server_key = server_key, .endpoints = order->text + len, .public_key = self->public_key,
+                            .secret_key = self->secret_key };
+    mpl_serve_t spec = { .abroad = *order->text ? &abroad : NULL, .tasks = self->tasks, .n_tasks = self->n_tasks, .slot = (unsigned) order->slot,
                          .incarnation = order->incarnation, .endpoint_fd = FIRST_FD + ENDPOINT,
                          .page_fd = FIRST_FD + PAGES, .arena_fd = FIRST_FD + ARENA, .memory = order->memory };
     mpl__serve (&spec);
@@ -117,6 +126,17 @@ static void spawn (nursery_t *self, const mpl_control_t *order, int fds[N_SPAWN_
         self->children = child;
     }
     report_spawn (self, order, pid, error);
+}
+
+/* The secret half stays here and in the workers that are forked from here. */
+static void make_key (nursery_t *self, const mpl_control_t *request)
+{
+    mpl_control_t key = { .type = MPL__C_KEY, .pool = request->pool, .node = request->node, .nursery = request->nursery };
+
+    if (!*self->public_key && zmq_curve_keypair (self->public_key, self->secret_key) < 0)
+        mpl__leave (1);
+    memcpy (key.text, self->public_key, sizeof self->public_key);
+    mpl__control_send (self->sock, &key, NULL, 0);
 }
 
 static child_t *unlink_child (nursery_t *self, pid_t pid)
@@ -185,6 +205,8 @@ static void take_order (nursery_t *self)
         end_all (self);
     if (order.type == MPL__C_SPAWN && fds[N_SPAWN_FDS - 1] >= 0)
         spawn (self, &order, fds);
+    else if (order.type == MPL__C_KEY)
+        make_key (self, &order);
     mpl__fd_close_all (fds, MPL__FDS_MAX);
 }
 

@@ -1,11 +1,14 @@
 #include "worker/serve.h"
 #include "worker/call.h"
+#include "worker/connect.h"
 #include "worker/leave.h"
 #include "worker/outbox.h"
 #include "worker/partial.h"
 #include "worker/shares.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "wire/bytes.h"
+#include "wire/gate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +29,8 @@ typedef struct {
     const mpl_serve_t *spec;
     int zmq_fd;                     /* one of libzmq's own */
     mpl_page_t *page;
+    mpl_gates_t *gates;             /* on another host than main's; else NULL */
+    void *monitor;                  /* of the connection to it; else NULL */
     mpl_outbox_t outbox;
     mpl_shares_t *shares;
     mpl_call_t call;
@@ -206,6 +211,16 @@ static uint32_t claim_size (const worker_t *self, uint16_t fn)
     return ns == 0 || ns >= CLAIM_NS ? 1 : CLAIM_NS / ns < CLAIM_MAX ? (uint32_t) (CLAIM_NS / ns) : CLAIM_MAX;
 }
 
+/* On another host: an agent without an answer of its launcher ends us, but may be stopped. What is not begun is begun elsewhere
+ * when the lease has run out. */
+static void check_lease (const worker_t *self)
+{
+    uint64_t until = self->gates ? atomic_load_explicit (&self->page->lease_until, memory_order_relaxed) : 0;
+
+    if (until && mpl__clock_boot_ns () >= until)
+        mpl__leave (1);
+}
+
 /* Claims and runs until the chunk is done or the rest of it was recalled; how many items ran. */
 static uint32_t run_claimed (worker_t *self, const chunk_t *chunk)
 {
@@ -215,6 +230,7 @@ static uint32_t run_claimed (worker_t *self, const chunk_t *chunk)
     uint32_t done = 0, from, n;
 
     while ((n = mpl__claim_take (word, record->chunk, claim_size (self, record->fn), &from))) {
+        check_lease (self);
         in = run_items (self, chunk, from, n, in);
         done = from + n;
     }
@@ -338,6 +354,23 @@ static const uint8_t *align_message (worker_t *self, zmq_msg_t *message)
     return memcpy (room_for (&self->aligned, &self->aligned_room, zmq_msg_size (message)), data, zmq_msg_size (message));
 }
 
+/* From main on another host: the claim words of all chunks in a message are set before the first is run, so that they can be
+ * recalled from then on. */
+static void announce_chunks (worker_t *self, const uint8_t *data, size_t len)
+{
+    mpl_record_t record;
+    const uint8_t *body;
+
+    for (size_t at = 0; mpl__record_get (data, len, &at, &record, &body) == 1;) {
+        uint32_t word = record.at >> 8;
+        if (record.type != MPL__CHUNK || word >= MPL__SLOTS)
+            continue;
+        mpl__claim_set (&self->page->claims[word], record.chunk, record.n);
+        if (!mpl__gate_arrive (&self->gates->chunks[word], record.chunk))
+            mpl__claim_set (&self->page->claims[word], record.chunk, 0);
+    }
+}
+
 static void take_message (worker_t *self, zmq_msg_t *message)
 {
     const uint8_t *data = align_message (self, message), *body;
@@ -345,6 +378,8 @@ static void take_message (worker_t *self, zmq_msg_t *message)
     mpl_record_t record;
     int rc;
 
+    if (self->gates)
+        announce_chunks (self, data, len);
     self->ended_at = 0;
     self->n_records = 0;
     while ((rc = mpl__record_get (data, len, &at, &record, &body)) == 1) {
@@ -353,6 +388,22 @@ static void take_message (worker_t *self, zmq_msg_t *message)
     }
     if (rc < 0)
         refuse ("bytes that are no record");
+}
+
+/* A lost connection takes what was under way with it: main hears of our end, and gives the work to others. */
+static void wait_for_message (worker_t *self, zmq_msg_t *message)
+{
+    zmq_pollitem_t items[] = { { .socket = self->outbox.socket, .events = ZMQ_POLLIN },
+                               { .socket = self->monitor, .events = ZMQ_POLLIN } };
+    int rc;
+
+    do {
+        if (self->monitor && zmq_poll (items, 2, -1) > 0 && items[1].revents && mpl__connect_is_lost (self->monitor))
+            mpl__leave (1);
+        rc = zmq_msg_recv (message, self->outbox.socket, self->monitor ? ZMQ_DONTWAIT : 0);
+    } while (rc < 0 && (zmq_errno () == EINTR || zmq_errno () == EAGAIN));
+    if (rc < 0)
+        cannot_begin ("receiving from its broker");
 }
 
 /* Waits for the next message. While it waits everything is sent, so the partial thread leaves the socket alone. */
@@ -371,11 +422,7 @@ static void next_message (worker_t *self, zmq_msg_t *message)
     pthread_mutex_unlock (&outbox->lock);
     if (rc >= 0)
         return;
-    do
-        rc = zmq_msg_recv (message, outbox->socket, 0);
-    while (rc < 0 && zmq_errno () == EINTR);
-    if (rc < 0)
-        cannot_begin ("receiving from its broker");
+    wait_for_message (self, message);
     pthread_mutex_lock (&outbox->lock);
     outbox->is_idle = 0;
     pthread_mutex_unlock (&outbox->lock);
@@ -411,23 +458,31 @@ static mpl_page_t *map_page (const mpl_serve_t *spec)
     return page;
 }
 
-/* The broker's socket has no name any more; what is left of it is a descriptor, and /proc makes a path of it. */
-static void *connect_to_broker (const mpl_serve_t *spec)
+/* The gates of this incarnation, which like its page were another's before. */
+static mpl_gates_t *map_gates (const mpl_serve_t *spec)
 {
-    char endpoint[64];
-    int zero = 0, slow = 5000;
-    void *context = zmq_ctx_new ();
-    void *socket = context ? zmq_socket (context, ZMQ_DEALER) : NULL;
+    off_t offset = (off_t) (mpl__page_index (spec->slot, spec->incarnation) * sizeof (mpl_gates_t));
+    mpl_gates_t *gates = mmap (NULL, sizeof *gates, PROT_READ | PROT_WRITE, MAP_SHARED, spec->endpoint_fd, offset);
 
-    if (!socket)
-        cannot_begin ("making a ZeroMQ socket");
-    snprintf (endpoint, sizeof endpoint, "ipc:///proc/self/fd/%d", spec->endpoint_fd);
-    zmq_setsockopt (socket, ZMQ_SNDHWM, &zero, sizeof zero);            /* credit is the bound */
-    zmq_setsockopt (socket, ZMQ_RCVHWM, &zero, sizeof zero);
-    zmq_setsockopt (socket, ZMQ_LINGER, &slow, sizeof slow);
-    if (zmq_connect (socket, endpoint) < 0)
-        cannot_begin ("connecting to its broker");
-    return socket;
+    if (gates == MAP_FAILED)
+        cannot_begin ("mapping its gates");
+    return gates;
+}
+
+static void *connect_to_broker (worker_t *self)
+{
+    const mpl_serve_t *spec = self->spec;
+    void *context = zmq_ctx_new ();
+    mpl_err_t err;
+    void *socket = spec->abroad ? mpl__connect_abroad (context, spec->abroad, &self->monitor, &err)
+                                : mpl__connect_here (context, spec->endpoint_fd, &err);
+
+    if (socket)
+        return socket;
+    if (spec->abroad)                   /* when main is ending, so are we in a moment, and there is nothing to tell */
+        sleep (1);
+    fprintf (stderr, "mplaunch: a worker cannot begin: %s\n", err.text);
+    _exit (1);
 }
 
 /* The limit is for what tasks add: what the program, its libraries and ZeroMQ's threads have taken by now is not theirs. */
@@ -468,7 +523,9 @@ _Noreturn void mpl__serve (const mpl_serve_t *spec)
     zmq_msg_t message;
 
     self.page = map_page (spec);
-    if (mpl__outbox_init (&self.outbox, connect_to_broker (spec), self.page) < 0)
+    if (spec->abroad)
+        self.gates = map_gates (spec);
+    if (mpl__outbox_init (&self.outbox, connect_to_broker (&self), self.page) < 0)
         cannot_begin ("making a lock");
     self.shares = mpl__shares_new (spec->arena_fd);
     self.item_ns = calloc (spec->n_tasks + 1, sizeof *self.item_ns);

@@ -7,13 +7,21 @@
 
 #include <stdint.h>
 
+/* How main is reached from another host. */
+typedef struct {
+    const char *server_key;         /* main's, for this pool */
+    const char *endpoints;          /* where it listens: one or more, separated by spaces */
+    const char *public_key, *secret_key;        /* ours, of which main knows the first */
+} mpl_abroad_t;
+
 typedef struct {
     const mpl_task_t *tasks;
     size_t n_tasks;
     unsigned slot;                  /* its number in the pool */
     uint64_t incarnation;           /* how many had that number before */
-    int endpoint_fd;                /* O_PATH descriptor of the broker's socket */
-    int page_fd, arena_fd;          /* memfds that main made */
+    int page_fd, arena_fd;          /* memfds that main made, or on another host the agent there */
+    int endpoint_fd;                /* O_PATH descriptor of the broker's socket; on another host a memfd of gates */
+    const mpl_abroad_t *abroad;     /* NULL: main is on this host */
     size_t memory;                  /* bytes it may add to what it starts with; 0: no limit */
 } mpl_serve_t;
 

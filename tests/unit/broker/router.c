@@ -67,10 +67,10 @@ static void hang_up (void **dealer)
 }
 
 /* The next message; waits for it. */
-static uint32_t receive (fixture_t *self, const uint8_t **data, size_t *len)
+static mpl_peer_t receive (fixture_t *self, const uint8_t **data, size_t *len)
 {
     uint64_t until = mpl__clock_in_ms (SOON_MS);
-    uint32_t peer = 0;
+    mpl_peer_t peer = 0;
 
     while (!mpl__router_recv (self->router, &peer, data, len)) {
         assert_true (mpl__clock_ns () < until);
@@ -80,13 +80,13 @@ static uint32_t receive (fixture_t *self, const uint8_t **data, size_t *len)
 }
 
 /* A peer says hello and becomes that worker; its number. */
-static uint32_t introduce (fixture_t *self, void *dealer, int worker)
+static mpl_peer_t introduce (fixture_t *self, void *dealer, int worker)
 {
     const uint8_t *data;
     size_t len;
 
     assert_int_equal (5, zmq_send (dealer, "hello", 5, 0));
-    uint32_t peer = receive (self, &data, &len);
+    mpl_peer_t peer = receive (self, &data, &len);
     assert_int_equal (5, len);
     assert_memory_equal ("hello", data, 5);
     mpl__router_name (self->router, worker, peer);
@@ -166,7 +166,7 @@ static void each_peer_gets_what_is_its_own (void **state)
     char text[512];
 
     (void) state;
-    uint32_t peer_one = introduce (&self, one, 0), peer_two = introduce (&self, two, 3);
+    mpl_peer_t peer_one = introduce (&self, one, 0), peer_two = introduce (&self, two, 3);
     assert_true (peer_one != peer_two);
     assert_int_equal (0, mpl__router_worker (self.router, peer_one));
     assert_int_equal (3, mpl__router_worker (self.router, peer_two));
@@ -278,12 +278,12 @@ static void strangers_and_the_forgotten_are_nobody (void **state)
     assert_int_equal (-1, mpl__router_worker (self.router, 12345));
     assert_null (mpl__router_add (self.router, 2, &(mpl_record_t) { .type = MPL__BYE }, 0));
     assert_int_equal (EHOSTUNREACH, errno);
-    uint32_t peer_one = introduce (&self, one, 2);
+    mpl_peer_t peer_one = introduce (&self, one, 2);
     add (&self, 2, 1, "never sent");
     mpl__router_forget (self.router, 2);
     assert_int_equal (-1, mpl__router_worker (self.router, peer_one));
     mpl__router_flush (self.router);
-    uint32_t peer_two = introduce (&self, two, 2);      /* the one that replaces it gets none of its letters */
+    mpl_peer_t peer_two = introduce (&self, two, 2);      /* the one that replaces it gets none of its letters */
     mpl__router_flush (self.router);
     assert_int_equal (2, mpl__router_worker (self.router, peer_two));
     char text[512];
@@ -343,7 +343,7 @@ static void messages_of_another_shape_are_dropped (void **state)
     assert_int_equal (4, len);
     assert_memory_equal ("good", data, 4);
     poll (NULL, 0, 20);
-    uint32_t peer;
+    mpl_peer_t peer;
     assert_int_equal (0, mpl__router_recv (self.router, &peer, &data, &len));
     hang_up (&one);
     hang_up (&named);
