@@ -2,6 +2,7 @@
 #include "base/addresses.h"
 #include "base/fd.h"
 #include "wire/bytes.h"
+#include "wire/parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@ typedef struct {
     uint8_t *bytes;                 /* the message being gathered; owned */
     size_t len, room;
     int n_records;                  /* in it */
+    mpl_parts_t parts;              /* long records for a worker on another host */
     int next_dirty;                 /* next in the list of those with something to send; -1: end */
     int is_dirty;
 } out_t;
@@ -116,6 +118,12 @@ fail:
     return NULL;
 }
 
+static void clear_out (out_t *out)
+{
+    mpl__parts_clear (&out->parts);
+    free (out->bytes);
+}
+
 void mpl__router_destroy (mpl_router_t **self_p)
 {
     mpl_router_t *self = *self_p;
@@ -124,7 +132,7 @@ void mpl__router_destroy (mpl_router_t **self_p)
     if (!self)
         return;
     for (size_t w = 0; self->outs && w < self->max_workers; w++)
-        free (self->outs[w].bytes);
+        clear_out (&self->outs[w]);
     zmq_msg_close (&self->message);
     if (self->door)
         zmq_close (self->door);
@@ -273,6 +281,7 @@ static void learn_all (mpl_router_t *self)
 
 void mpl__router_name (mpl_router_t *self, int worker, mpl_peer_t peer)
 {
+    mpl__parts_clear (&self->outs[worker].parts);
     self->outs[worker].peer = peer;
     self->outs[worker].len = 0;
     self->outs[worker].n_records = 0;
@@ -324,6 +333,31 @@ int mpl__router_recv (mpl_router_t *self, mpl_peer_t *peer, const uint8_t **data
     return 1;
 }
 
+/* As many parts as the window allows; each is a message of its own, so that others' come between. */
+static void send_parts (mpl_router_t *self, out_t *out)
+{
+    uint8_t head[MPL__RECORD_HEAD], id[5] = { 0 };
+    const uint8_t *body;
+    zmq_msg_t message;
+    size_t len;
+
+    mpl__put32 (id + 1, (uint32_t) out->peer);
+    while (mpl__parts_next (&out->parts, head, &body, &len)) {
+        size_t size = mpl__record_size (len);
+        if (zmq_msg_init_size (&message, size) < 0)
+            return;                         /* without memory its worker waits in vain, and its host's lease or user ends it */
+        uint8_t *at = zmq_msg_data (&message);
+        memset (at + size - MPL__RECORD_ALIGN, 0, MPL__RECORD_ALIGN);
+        memcpy (at, head, sizeof head);
+        memcpy (at + MPL__RECORD_HEAD, body, len);
+        if (zmq_send (self->door, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) != sizeof id
+            || zmq_msg_send (&message, self->door, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close (&message);
+            return;
+        }
+    }
+}
+
 static void send_out (mpl_router_t *self, out_t *out)
 {
     uint8_t id[5] = { 0 };
@@ -337,6 +371,26 @@ static void send_out (mpl_router_t *self, out_t *out)
     }
     out->len = 0;
     out->n_records = 0;
+    if (!mpl__parts_is_empty (&out->parts))
+        send_parts (self, out);
+}
+
+static void make_dirty (mpl_router_t *self, int worker)
+{
+    out_t *out = &self->outs[worker];
+
+    if (out->is_dirty)
+        return;
+    out->is_dirty = 1;
+    out->next_dirty = self->first_dirty;
+    self->first_dirty = worker;
+}
+
+void mpl__router_taken (mpl_router_t *self, int worker, const mpl_record_t *taken)
+{
+    mpl__parts_taken (&self->outs[worker].parts, taken);
+    if (!mpl__parts_is_empty (&self->outs[worker].parts))
+        make_dirty (self, worker);
 }
 
 uint8_t *mpl__router_add (mpl_router_t *self, int worker, const mpl_record_t *record, size_t len)
@@ -348,6 +402,10 @@ uint8_t *mpl__router_add (mpl_router_t *self, int worker, const mpl_record_t *re
         errno = EHOSTUNREACH;
         return NULL;
     }
+    if (len > MPL__LONG_BYTES && out->peer & AT_DOOR) {
+        make_dirty (self, worker);
+        return mpl__parts_add (&out->parts, record, len);
+    }
     if (out->len && out->len + size > MESSAGE_BYTES)
         send_out (self, out);
     if (out->len + size > out->room) {
@@ -358,11 +416,7 @@ uint8_t *mpl__router_add (mpl_router_t *self, int worker, const mpl_record_t *re
         out->bytes = bytes;
         out->room = room;
     }
-    if (!out->is_dirty) {
-        out->is_dirty = 1;
-        out->next_dirty = self->first_dirty;
-        self->first_dirty = worker;
-    }
+    make_dirty (self, worker);
     uint8_t *at = out->bytes + out->len;
     mpl_record_t full = *record;
     full.bytes = (uint32_t) len;
@@ -389,7 +443,7 @@ int mpl__router_flush_idle (mpl_router_t *self, int (*held) (void *arg, int work
 
     for (int *at = &self->first_dirty; *at >= 0;) {
         out_t *out = &self->outs[*at];
-        if (out->len < LAZY_BYTES && held (arg, *at) - out->n_records >= ahead) {
+        if (out->len < LAZY_BYTES && mpl__parts_is_empty (&out->parts) && held (arg, *at) - out->n_records >= ahead) {
             at = &out->next_dirty;
             continue;
         }

@@ -52,10 +52,13 @@ void mpl__router_forget (mpl_router_t *self, int worker);
 int mpl__router_worker (const mpl_router_t *self, mpl_peer_t peer);
 
 /* Adds a record for a worker, with room for a body of len bytes, which the caller fills through the pointer returned before
- * the next call. NULL: ENOMEM, EHOSTUNREACH (it has no peer). */
+ * the next call. A long one for a worker on another host goes in parts (wire/parts.h), and shorter ones may overtake it. NULL: ENOMEM, EHOSTUNREACH (it has no peer). */
 uint8_t *mpl__router_add (mpl_router_t *self, int worker, const mpl_record_t *record, size_t len);
 
-/* The same, but a worker that has at least `ahead` records sent before and unanswered gets its new ones later, with more of
+/* A worker on another host has taken a part: the next may be sent with the next flush. */
+void mpl__router_taken (mpl_router_t *self, int worker, const mpl_record_t *taken);
+
+/* The same as below, but a worker that has at least `ahead` records sent before and unanswered gets its new ones later, with more of
  * them in one message: `held` says how many it holds, those added included. Whoever calls this sees to it that
  * mpl__router_flush is called when an answer comes. 1 when something was sent. */
 int mpl__router_flush_idle (mpl_router_t *self, int (*held) (void *arg, int worker), void *arg, int ahead);

@@ -58,8 +58,10 @@ static int work (mpl_pool_t *self, int is_input, uint64_t *due)
         mpl__members_hear (self, now);
     }
     int more = is_input && mpl__receive (self, now);
-    if (is_input && !self->n_running && !self->callbacks && !self->waiters)
+    if (is_input && !self->n_running && !self->callbacks && !self->waiters) {
+        mpl__router_flush (self->router);
         return more;                    /* that was all there is to do */
+    }
     mpl__pump (self, now);
     *due = earlier (mpl__members_tick (self, now), mpl__pump_due (self, now));
     *due = earlier (*due, mpl__progress (self, now));

@@ -42,11 +42,11 @@ void mpl__members_tell_share (mpl_pool_t *self, int worker, const mpl_share_t *s
     memcpy (body + MPL__SHM_BYTES, share->name, name);
 }
 
-static void prepare (mpl_pool_t *self, int worker)
+void mpl__members_prepare (mpl_pool_t *self, int worker)
 {
-    for (const mpl_share_t *share = self->shares; share; share = share->next)
-        if (!share->replaced_at)
-            mpl__members_tell_share (self, worker, share);
+    self->members[worker].state = MPL__GREETED;
+    if (!mpl__shares_tell (self, worker))
+        return;                                 /* called again when they are there */
     if (!self->opts.initializer) {
         mpl__members_serve (self, worker);
         return;
@@ -97,7 +97,7 @@ void mpl__members_hello (mpl_pool_t *self, mpl_peer_t peer, const mpl_record_t *
         member->host = mpl__far_host (self, (int) worker) ? strdup (mpl__far_host (self, (int) worker)->name) : strndup ((const char *) body, record->bytes);
     member->n_received = 1;
     mpl__router_name (self->router, (int) worker, peer);
-    prepare (self, (int) worker);
+    mpl__members_prepare (self, (int) worker);
 }
 
 void mpl__members_serve (mpl_pool_t *self, int worker)
@@ -171,8 +171,10 @@ static void finish_ending (mpl_pool_t *self, int worker)
     free (member->piece.data);
     memset (&member->piece, 0, sizeof member->piece);
     memset (&member->last, 0, sizeof member->last);
+    mpl__joint_clear (&member->joint);
     member->state = MPL__ABSENT;
     member->incarnation++;
+    mpl__shares_lost (self, worker);
     mpl__pump (self, mpl__clock_ns ());         /* failures of this worker are told while it is the one to blame */
 }
 

@@ -204,6 +204,7 @@ static void free_pool (mpl_pool_t *self)
         mpl__fd_close (&self->members[w].pidfd);
         free (self->members[w].host);
         free (self->members[w].piece.data);
+        mpl__joint_clear (&self->members[w].joint);
     }
     free (self->members);
     free (self->cost_ns);

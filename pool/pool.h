@@ -21,6 +21,7 @@
 #include "pool/far.h"
 #include "wire/control.h"
 #include "wire/page.h"
+#include "wire/parts.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -32,12 +33,13 @@
 
 /* What main knows of one worker. */
 typedef struct {
-    enum { MPL__ABSENT, MPL__STARTED, MPL__PREPARING, MPL__SERVING, MPL__ENDING } state;
+    enum { MPL__ABSENT, MPL__STARTED, MPL__GREETED, MPL__PREPARING, MPL__SERVING, MPL__ENDING } state;
     uint64_t incarnation;               /* of the process there is, or of the last */
     pid_t pid;
     int pidfd;                          /* -1: not known yet */
     char *host;                         /* kept until the pool's end: results point to it */
     uint64_t n_received;                /* messages from this incarnation */
+    mpl_joint_t joint;                  /* from another host: a long record of which not all parts are here */
     int status;                         /* ENDING: how it ended */
     mpl_end_t end;
     uint64_t ending_until;              /* ENDING: until then its results are waited for */
@@ -61,6 +63,11 @@ typedef struct mpl_share {
     uint64_t offset;
     size_t len;
     uint64_t replaced_at;               /* serial of the newest chunk then; 0: it is in force */
+    struct {
+        enum { MPL__NOT_THERE, MPL__ON_ITS_WAY, MPL__IS_THERE } state;
+        int worker;                     /* ON_ITS_WAY: to whom */
+    } *on;                              /* each of the pool's other hosts, as far as they are known */
+    size_t n_on;
     struct mpl_share *next;
 } mpl_share_t;
 
@@ -180,8 +187,16 @@ void mpl__kick (mpl_pool_t *self);
 void mpl__need_helper (mpl_pool_t *self);
 void mpl__stop_helper (mpl_pool_t *self);
 
-/* ---- share.c */
+void mpl__members_prepare (mpl_pool_t *self, int worker);             /* it said hello: what it needs before it serves */
+
+/* ---- share.c: with the lock held */
 void mpl__shares_free (mpl_pool_t *self);
+/* Tells a worker of all that is shared. 1: it knows all; 0: some of it is on its way to its host, and it must wait. */
+int mpl__shares_tell (mpl_pool_t *self, int worker);
+/* A worker on another host has what lies at that offset, and so has its host. */
+void mpl__shares_arrived (mpl_pool_t *self, int worker, uint64_t offset);
+/* A worker is gone: what was on its way to it must go to another. */
+void mpl__shares_lost (mpl_pool_t *self, int worker);
 
 /* ---- future.c */
 /* Its batch is done; the callback, if any, is due. Lock held. */

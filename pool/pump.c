@@ -236,11 +236,22 @@ static void send_chunk (mpl_pool_t *self, const mpl_action_t *action)
         mpl__claim_set (&page_of (self, action->worker)->claims[action->slot], action->chunk, action->n);
     if (is_here && (in_len >= ARENA_FROM || out_len >= ARENA_FROM) && send_in_arena (self, action, in_len, out_len) == 0)
         return;
-    if (in_len + MPL__RECORD_HEAD + MPL__RECORD_ALIGN > MPL__MESSAGE_MAX || send_in_message (self, action, in_len) < 0)
+    if ((is_here && in_len + MPL__RECORD_HEAD + MPL__RECORD_ALIGN > MPL__MESSAGE_MAX) || send_in_message (self, action, in_len) < 0)
         fail_chunk (self, action);
 }
 
 /* ---- the other actions ----------------------------------------------------------------------------------------- */
+
+/* What a worker on another host has not begun because it has not arrived: all that it holds is one item, or one long record, and
+ * to send that to somebody else would only take longer. */
+static int is_on_its_way (const mpl_pool_t *self, const mpl_action_t *action)
+{
+    const mpl_batch_t *batch = action->owner;
+
+    if (!batch || mpl__core_held (self->core, action->worker) > 1)
+        return 0;
+    return action->n == 1 || input_bytes (batch, action->first, action->n) > MPL__LONG_BYTES;
+}
 
 static void recall (mpl_pool_t *self, const mpl_action_t *action, uint64_t now)
 {
@@ -248,7 +259,8 @@ static void recall (mpl_pool_t *self, const mpl_action_t *action, uint64_t now)
     int is_last = 0;
 
     if (action->worker >= self->n_here) {
-        mpl__far_recall (self, action->worker, action->chunk, action->slot, action->n);
+        if (!is_on_its_way (self, action))
+            mpl__far_recall (self, action->worker, action->chunk, action->slot, action->n);
         return;
     }
     uint32_t n = mpl__claim_recall (&page_of (self, action->worker)->claims[action->slot], action->chunk, &from);

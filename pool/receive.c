@@ -155,6 +155,29 @@ static void initializer_failed (mpl_pool_t *self, int worker, const mpl_record_t
                      (const char *) body);
 }
 
+static void take_record (mpl_pool_t *self, int worker, const mpl_record_t *record, const uint8_t *body);
+
+/* Of a long record from another host. Each is answered, so that the next is sent. */
+static void take_part (mpl_pool_t *self, int worker, const mpl_record_t *part, const uint8_t *bytes)
+{
+    mpl_joint_t *joint = &self->members[worker].joint;
+    mpl_record_t record;
+    const uint8_t *body;
+    int rc = mpl__joint_take (joint, part, bytes, &record, &body);
+
+    if (rc < 0) {
+        mpl__members_dismiss (self, worker, "a long record in parts that do not fit, or that there is no memory for");
+        return;
+    }
+    mpl_record_t answer = mpl__joint_answer (joint);
+    mpl__router_add (self->router, worker, &answer, 0);
+    if (rc == 0)
+        return;
+    if (record.type == MPL__RESULT || record.type == MPL__FAIL)
+        take_record (self, worker, &record, body);
+    mpl__joint_clear (joint);
+}
+
 static void take_record (mpl_pool_t *self, int worker, const mpl_record_t *record, const uint8_t *body)
 {
     switch (record->type) {
@@ -172,6 +195,15 @@ static void take_record (mpl_pool_t *self, int worker, const mpl_record_t *recor
         break;
     case MPL__INIT_FAILED:
         initializer_failed (self, worker, record, body);
+        break;
+    case MPL__PART:
+        take_part (self, worker, record, body);
+        break;
+    case MPL__TAKEN:
+        mpl__router_taken (self->router, worker, record);
+        break;
+    case MPL__SHARED:
+        mpl__shares_arrived (self, worker, record->first);
         break;
     default:
         mpl__members_dismiss (self, worker, "a record of a type that workers do not send");

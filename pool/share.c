@@ -1,5 +1,6 @@
 /* mpl_pool_share: one copy for all workers of a host, in the arena. */
 #include "pool/pool.h"
+#include "base/clock.h"
 #include "base/fail.h"
 
 #include <errno.h>
@@ -10,8 +11,10 @@
 
 static void free_share (mpl_share_t *share)
 {
-    if (share)
+    if (share) {
         free (share->name);
+        free (share->on);
+    }
     free (share);
 }
 
@@ -60,6 +63,135 @@ static mpl_share_t *new_share (mpl_pool_t *self, const char *name, const void *d
     return share;
 }
 
+/* ---- on other hosts -------------------------------------------------------------------------------------------- */
+
+/* Where it is with a host that is not main's; known from the first call about it on. -1: ENOMEM. */
+static int know_host (mpl_pool_t *self, mpl_share_t *share, size_t host)
+{
+    if (host < share->n_on)
+        return 0;
+    void *on = realloc (share->on, self->n_hosts * sizeof *share->on);
+    if (!on)
+        return -1;
+    share->on = on;
+    memset (share->on + share->n_on, 0, (self->n_hosts - share->n_on) * sizeof *share->on);
+    share->n_on = self->n_hosts;
+    return 0;
+}
+
+/* One worker of the host gets the data, however many there are. */
+static void send_data (mpl_pool_t *self, mpl_share_t *share, size_t host, int worker)
+{
+    size_t name = strlen (share->name);
+    mpl_record_t record = { .type = MPL__SHARE_DATA, .n = (uint32_t) name };
+    uint8_t *body = mpl__router_add (self->router, worker, &record, MPL__SHM_BYTES + name + share->len);
+
+    if (!body)
+        return;
+    mpl__shm_put (body, &(mpl_shm_t) { .in = share->offset, .in_len = share->len });
+    memcpy (body + MPL__SHM_BYTES, share->name, name);
+    if (share->len)
+        memcpy (body + MPL__SHM_BYTES + name, mpl__arena_at (self->arena, share->offset), share->len);
+    share->on[host].state = MPL__ON_ITS_WAY;
+    share->on[host].worker = worker;
+    mpl__router_flush (self->router);
+}
+
+static int is_reachable (const mpl_member_t *member)
+{
+    return member->state == MPL__GREETED || member->state == MPL__PREPARING || member->state == MPL__SERVING;
+}
+
+/* Has it sent to a host that has a worker to take it, and has it not yet. */
+static void offer (mpl_pool_t *self, mpl_share_t *share, size_t host)
+{
+    const mpl_pool_host_t *there = &self->hosts[host];
+
+    if (share->replaced_at || there->is_gone || know_host (self, share, host) < 0 || share->on[host].state != MPL__NOT_THERE)
+        return;
+    int chosen = -1;                    /* one that is idle reads it at once */
+    for (int w = there->first; w < there->first + there->n; w++)
+        if (is_reachable (&self->members[w]) && (chosen < 0 || mpl__core_held (self->core, w) <= 0))
+            chosen = w;
+    if (chosen >= 0)
+        send_data (self, share, host, chosen);
+}
+
+static int is_there (const mpl_pool_t *self, const mpl_share_t *share, size_t host)
+{
+    const mpl_pool_host_t *there = &self->hosts[host];
+    int n = 0;
+
+    if (share->replaced_at || there->is_gone || (host < share->n_on && share->on[host].state == MPL__IS_THERE))
+        return 1;
+    for (int w = there->first; w < there->first + there->n; w++)
+        n += self->members[w].state == MPL__SERVING;
+    return n == 0;                      /* those to come are told before they serve */
+}
+
+int mpl__shares_tell (mpl_pool_t *self, int worker)
+{
+    const mpl_pool_host_t *host = mpl__far_host (self, worker);
+    size_t i = host ? (size_t) (host - self->hosts) : 0;
+    int knows_all = 1;
+
+    for (mpl_share_t *share = self->shares; share; share = share->next) {
+        if (share->replaced_at)
+            continue;
+        if (host)
+            offer (self, share, i);
+        if (!host || (i < share->n_on && share->on[i].state == MPL__IS_THERE))
+            mpl__members_tell_share (self, worker, share);
+        else
+            knows_all = 0;
+    }
+    return knows_all;
+}
+
+void mpl__shares_arrived (mpl_pool_t *self, int worker, uint64_t offset)
+{
+    const mpl_pool_host_t *host = mpl__far_host (self, worker);
+    size_t i = host ? (size_t) (host - self->hosts) : 0;
+
+    for (mpl_share_t *share = self->shares; host && share; share = share->next) {
+        if (share->offset != offset || i >= share->n_on || share->on[i].state != MPL__ON_ITS_WAY
+            || share->on[i].worker != worker)
+            continue;
+        share->on[i].state = MPL__IS_THERE;
+        for (int w = host->first; w < host->first + host->n; w++)
+            if (self->members[w].state == MPL__PREPARING || self->members[w].state == MPL__SERVING)
+                mpl__members_tell_share (self, w, share);
+    }
+    for (int w = host ? host->first : 0; host && w < host->first + host->n; w++)
+        if (self->members[w].state == MPL__GREETED)
+            mpl__members_prepare (self, w);
+}
+
+void mpl__shares_lost (mpl_pool_t *self, int worker)
+{
+    const mpl_pool_host_t *host = mpl__far_host (self, worker);
+    size_t i = host ? (size_t) (host - self->hosts) : 0;
+
+    for (mpl_share_t *share = self->shares; host && share; share = share->next)
+        if (i < share->n_on && share->on[i].state == MPL__ON_ITS_WAY && share->on[i].worker == worker) {
+            share->on[i].state = MPL__NOT_THERE;
+            offer (self, share, i);
+        }
+}
+
+/* ---- sharing --------------------------------------------------------------------------------------------------- */
+
+static int is_everywhere (void *arg)
+{
+    mpl_pool_t *self = arg;
+
+    for (mpl_share_t *share = self->shares; share; share = share->next)
+        for (size_t i = 0; i < self->n_hosts; i++)
+            if (!is_there (self, share, i))
+                return 0;
+    return 1;
+}
+
 static int share (mpl_pool_t *self, const char *name, const void *data, size_t len)
 {
     free_replaced (self);
@@ -71,11 +203,13 @@ static int share (mpl_pool_t *self, const char *name, const void *data, size_t l
             old->replaced_at = mpl__core_newest (self->core) + 1;
     share->next = self->shares;
     self->shares = share;
-    for (int w = 0; w < self->n_workers; w++)
+    for (int w = 0; w < self->n_here; w++)
         if (self->members[w].state == MPL__SERVING || self->members[w].state == MPL__PREPARING)
             mpl__members_tell_share (self, w, share);
+    for (size_t i = 0; i < self->n_hosts; i++)
+        offer (self, share, i);
     mpl__nudge (self);
-    return 0;
+    return self->n_hosts ? mpl__wait (self, is_everywhere, self, MPL__NEVER) : 0;
 }
 
 MPL_EXPORT int mpl_pool_share (mpl_pool_t *self, const char *name, const void *data, size_t len)

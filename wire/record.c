@@ -11,7 +11,7 @@ void mpl__record_put (uint8_t *to, const mpl_record_t *record)
     mpl__put32 (to + 4, record->n);
     mpl__put64 (to + 8, record->chunk);
     mpl__put64 (to + 16, record->first);
-    mpl__put32 (to + 24, record->bytes);
+    mpl__put32 (to + 24, (uint32_t) record->bytes);
     mpl__put32 (to + 28, record->at);
 }
 

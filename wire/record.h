@@ -21,7 +21,7 @@
  * Bodies: CHUNK of fixed items: the items end to end. Of variable ones: n lengths of 64 bits, then each item, padded to 16.
  * RESULT likewise, without padding between items. CHUNK_SHM: where input and room for results lie in the arena (shm_t);
  * its RESULT has flag SHM and no body. FAIL and INIT_FAILED: a sentence. PIECE: total length (64 bits), offset (64 bits), bytes of
- * one large variable result.  INIT: the argument and a NUL. SHARE: shm_t, then the name. HELLO: the host's name.
+ * one large variable result. SHARE_DATA: shm_t, the name (n bytes), the data; SHARED has their offset in `first`. INIT: the argument and a NUL. SHARE: shm_t, then the name. HELLO: the host's name.
  *
  * Encoder and decoder stand here side by side; the decoder takes any bytes and never reads past them. */
 #ifndef WIRE_RECORD_H
@@ -40,7 +40,10 @@
 
 enum {
     MPL__HELLO = 1, MPL__READY, MPL__INIT_FAILED, MPL__RESULT, MPL__FAIL, MPL__PIECE,      /* from a worker */
-    MPL__CHUNK = 16, MPL__CHUNK_SHM, MPL__INIT, MPL__SHARE, MPL__BYE                        /* to a worker */
+    MPL__SHARED,                                                                            /* from one on another host */
+    MPL__CHUNK = 16, MPL__CHUNK_SHM, MPL__INIT, MPL__SHARE, MPL__BYE,                       /* to a worker */
+    MPL__SHARE_DATA,                                                                        /* to one on another host */
+    MPL__PART = 32, MPL__TAKEN                                                              /* both ways (wire/parts.h) */
 };
 
 enum { MPL__FLAG_SHM = 1 };     /* RESULT: the results are in the chunk's room in the arena */
@@ -50,7 +53,8 @@ typedef struct {
     uint16_t fn;
     uint32_t n;
     uint64_t chunk, first;
-    uint32_t bytes, at;
+    uint64_t bytes;             /* 32 bits on the wire; a record that came in parts may be longer */
+    uint32_t at;
 } mpl_record_t;
 
 /* Where a chunk's input and the room for its results lie in the pool's arena: offsets and lengths in bytes. */

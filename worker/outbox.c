@@ -34,10 +34,24 @@ int mpl__outbox_init (mpl_outbox_t *self, void *socket, mpl_page_t *page)
     return pthread_mutex_init (&self->lock, NULL) == 0 ? 0 : -1;
 }
 
+static uint8_t *add_part (mpl_outbox_t *self, const mpl_record_t *record, const void *body, size_t len)
+{
+    if (self->len)
+        mpl__outbox_flush (self);
+    uint8_t *at = mpl__parts_add (&self->parts, record, len);
+    if (!at)
+        give_up ("no memory for its results");
+    if (body)
+        memcpy (at, body, len);
+    return at;
+}
+
 uint8_t *mpl__outbox_add (mpl_outbox_t *self, const mpl_record_t *record, const void *body, size_t len, uint64_t now)
 {
     size_t size = mpl__record_size (len);
 
+    if (self->is_far && (len > MPL__LONG_BYTES || !mpl__parts_is_empty (&self->parts)))
+        return add_part (self, record, body, len);
     if (self->len && self->len + size > MPL__OUTBOX_BYTES)
         mpl__outbox_flush (self);
     if (self->len + size > self->room)
@@ -115,13 +129,41 @@ void mpl__outbox_cut (mpl_outbox_t *self, uint32_t done, uint64_t now)
     self->began_at = now;
 }
 
+static void count_sent (mpl_outbox_t *self)
+{
+    atomic_fetch_add_explicit (&self->page->n_sent, 1, memory_order_release);
+}
+
+static void send_parts (mpl_outbox_t *self)
+{
+    uint8_t head[MPL__RECORD_HEAD];
+    const uint8_t *body;
+    zmq_msg_t message;
+    size_t len;
+
+    while (mpl__parts_next (&self->parts, head, &body, &len)) {
+        size_t size = mpl__record_size (len);
+        if (zmq_msg_init_size (&message, size) < 0)
+            give_up ("no memory for a result");
+        uint8_t *at = zmq_msg_data (&message);
+        memset (at + size - MPL__RECORD_ALIGN, 0, MPL__RECORD_ALIGN);
+        memcpy (at, head, sizeof head);
+        memcpy (at + MPL__RECORD_HEAD, body, len);
+        if (zmq_msg_send (&message, self->socket, 0) < 0)
+            give_up (zmq_strerror (zmq_errno ()));
+        count_sent (self);
+    }
+}
+
 void mpl__outbox_flush (mpl_outbox_t *self)
 {
+    if (!mpl__parts_is_empty (&self->parts))
+        send_parts (self);
     if (!self->len)
         return;
     if (zmq_send (self->socket, self->bytes, self->len, 0) < 0)
         give_up (zmq_strerror (zmq_errno ()));
-    atomic_fetch_add_explicit (&self->page->n_sent, 1, memory_order_release);
+    count_sent (self);
     self->len = 0;
 }
 
@@ -143,5 +185,5 @@ void mpl__outbox_send (mpl_outbox_t *self, const mpl_record_t *record, const voi
     memset (at + MPL__RECORD_HEAD + prefix_len + len, 0, size - MPL__RECORD_HEAD - prefix_len - len);
     if (zmq_msg_send (&message, self->socket, 0) < 0)
         give_up (zmq_strerror (zmq_errno ()));
-    atomic_fetch_add_explicit (&self->page->n_sent, 1, memory_order_release);
+    count_sent (self);
 }

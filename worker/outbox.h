@@ -8,6 +8,7 @@
 #define WORKER_OUTBOX_H
 
 #include "wire/page.h"
+#include "wire/parts.h"
 #include "wire/record.h"
 
 #include <pthread.h>
@@ -22,6 +23,8 @@ typedef struct {
     pthread_mutex_t lock;
     uint8_t *bytes;                     /* the message being gathered; owned */
     size_t len, room;
+    int is_far;                         /* the broker is on another host: long records go in parts, */
+    mpl_parts_t parts;                  /* and all after one that is under way behind it, since answers keep their order */
     uint64_t oldest_at;                 /* when its first record was put in; monotonic ns */
     int is_idle;                        /* the task's thread waits for input and everything was sent */
     /* the open run */
@@ -53,7 +56,7 @@ void mpl__outbox_reply (mpl_outbox_t *self, const void *data, size_t len);
 /* Turns the part of the open run before offset `done` into a record. */
 void mpl__outbox_cut (mpl_outbox_t *self, uint32_t done, uint64_t now);
 
-/* Sends what was gathered. */
+/* Sends what was gathered, and of what goes in parts as much as the window allows. */
 void mpl__outbox_flush (mpl_outbox_t *self);
 
 /* Sends one record with a large body in a message of its own, at once. */

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "wire/bytes.h"
 #include "wire/gate.h"
+#include "wire/parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,15 @@
 #define CLAIM_MAX 64u               /* and never more than this, since what is claimed cannot be taken back */
 
 #define CHECK_NS 10000u             /* chunks that took longer are worth a look at what they did to the process */
+
+/* A message that waits, or a long record by itself. */
+typedef struct letter {
+    struct letter *next;
+    zmq_msg_t message;
+    uint8_t *bytes;                 /* of a long record; NULL: it is the message */
+    const uint8_t *body;
+    mpl_record_t record;
+} letter_t;
 
 typedef struct {
     const mpl_serve_t *spec;
@@ -42,6 +52,8 @@ typedef struct {
     uint64_t ended_at;              /* of the chunk before in the same message: when the next begins; 0: look */
     unsigned n_records;             /* in the message last taken */
     int is_leaving;
+    mpl_joint_t joint;              /* from main on another host: a long record of which not all parts are here */
+    letter_t *letters, *last_letter;        /* what came from there while a long result was still on its way */
 } worker_t;
 
 /* One chunk as it is being run. */
@@ -162,7 +174,7 @@ static void take_result (worker_t *self, const chunk_t *chunk, uint32_t item, in
     pthread_mutex_lock (&outbox->lock);
     if (rc)
         take_failure (self, chunk, item, rc);
-    else if (self->call.reply_len > MPL__PIECE_BYTES)
+    else if (self->call.reply_len > MPL__PIECE_BYTES && !outbox->is_far)
         send_pieces (self, chunk, item, mpl__clock_ns ());
     else {
         mpl__outbox_reply (outbox, self->call.reply, self->call.reply_len);
@@ -321,6 +333,26 @@ static void take_share (worker_t *self, const mpl_record_t *record, const uint8_
         refuse ("a share that is not in the arena");
 }
 
+/* The one worker of this host that is sent the data puts them where all find them. */
+static void take_share_data (worker_t *self, const mpl_record_t *record, const uint8_t *body)
+{
+    mpl_shm_t shm;
+
+    if (record->bytes < MPL__SHM_BYTES + (uint64_t) record->n)
+        refuse ("shared data without an address");
+    mpl__shm_get (body, &shm);
+    const uint8_t *name = body + MPL__SHM_BYTES, *data = name + record->n;
+    if (shm.in_len != record->bytes - MPL__SHM_BYTES - record->n || !self->gates)
+        refuse ("shared data whose length is wrong");
+    if (mpl__shares_write (self->shares, data, shm.in, shm.in_len) < 0
+        || mpl__shares_set (self->shares, (const char *) name, record->n, shm.in, shm.in_len) < 0)
+        cannot_begin ("no memory for shared data");
+    pthread_mutex_lock (&self->outbox.lock);
+    mpl__outbox_add (&self->outbox, &(mpl_record_t) { .type = MPL__SHARED, .first = shm.in }, NULL, 0, 0);
+    mpl__outbox_flush (&self->outbox);
+    pthread_mutex_unlock (&self->outbox.lock);
+}
+
 static void take_record (worker_t *self, const mpl_record_t *record, const uint8_t *body, int is_last)
 {
     switch (record->type) {
@@ -334,8 +366,13 @@ static void take_record (worker_t *self, const mpl_record_t *record, const uint8
     case MPL__SHARE:
         take_share (self, record, body);
         break;
+    case MPL__SHARE_DATA:
+        take_share_data (self, record, body);
+        break;
     case MPL__BYE:
         self->is_leaving = 1;
+        break;
+    case MPL__TAKEN:                /* looked at when it came */
         break;
     default:
         refuse ("a record of unknown type");
@@ -354,23 +391,6 @@ static const uint8_t *align_message (worker_t *self, zmq_msg_t *message)
     return memcpy (room_for (&self->aligned, &self->aligned_room, zmq_msg_size (message)), data, zmq_msg_size (message));
 }
 
-/* From main on another host: the claim words of all chunks in a message are set before the first is run, so that they can be
- * recalled from then on. */
-static void announce_chunks (worker_t *self, const uint8_t *data, size_t len)
-{
-    mpl_record_t record;
-    const uint8_t *body;
-
-    for (size_t at = 0; mpl__record_get (data, len, &at, &record, &body) == 1;) {
-        uint32_t word = record.at >> 8;
-        if (record.type != MPL__CHUNK || word >= MPL__SLOTS)
-            continue;
-        mpl__claim_set (&self->page->claims[word], record.chunk, record.n);
-        if (!mpl__gate_arrive (&self->gates->chunks[word], record.chunk))
-            mpl__claim_set (&self->page->claims[word], record.chunk, 0);
-    }
-}
-
 static void take_message (worker_t *self, zmq_msg_t *message)
 {
     const uint8_t *data = align_message (self, message), *body;
@@ -378,8 +398,6 @@ static void take_message (worker_t *self, zmq_msg_t *message)
     mpl_record_t record;
     int rc;
 
-    if (self->gates)
-        announce_chunks (self, data, len);
     self->ended_at = 0;
     self->n_records = 0;
     while ((rc = mpl__record_get (data, len, &at, &record, &body)) == 1) {
@@ -426,6 +444,131 @@ static void next_message (worker_t *self, zmq_msg_t *message)
     pthread_mutex_lock (&outbox->lock);
     outbox->is_idle = 0;
     pthread_mutex_unlock (&outbox->lock);
+}
+
+/* ---- from main on another host --------------------------------------------------------------------------------- */
+
+/* The claim word of a chunk is set when it arrives, so that it can be recalled from then on. */
+static void announce_chunk (worker_t *self, const mpl_record_t *record)
+{
+    uint32_t word = record->at >> 8;
+
+    if (record->type != MPL__CHUNK || word >= MPL__SLOTS)
+        return;
+    mpl__claim_set (&self->page->claims[word], record->chunk, record->n);
+    if (!mpl__gate_arrive (&self->gates->chunks[word], record->chunk))
+        mpl__claim_set (&self->page->claims[word], record->chunk, 0);
+}
+
+static letter_t *keep_letter (worker_t *self)
+{
+    letter_t *letter = calloc (1, sizeof *letter);
+
+    if (!letter)
+        cannot_begin ("no memory for what its broker sends");
+    zmq_msg_init (&letter->message);
+    if (self->last_letter)
+        self->last_letter->next = letter;
+    else
+        self->letters = letter;
+    self->last_letter = letter;
+    return letter;
+}
+
+/* Answered at once and by itself, whatever else is on its way to main. */
+static void answer_part (worker_t *self)
+{
+    mpl_record_t answer = mpl__joint_answer (&self->joint);
+    uint8_t bytes[MPL__RECORD_HEAD];
+
+    mpl__record_put (bytes, &answer);
+    pthread_mutex_lock (&self->outbox.lock);
+    if (zmq_send (self->outbox.socket, bytes, sizeof bytes, 0) == sizeof bytes)
+        atomic_fetch_add_explicit (&self->page->n_sent, 1, memory_order_release);
+    pthread_mutex_unlock (&self->outbox.lock);
+}
+
+static void take_part (worker_t *self, const mpl_record_t *part, const uint8_t *bytes)
+{
+    mpl_record_t record;
+    const uint8_t *body;
+    int rc = mpl__joint_take (&self->joint, part, bytes, &record, &body);
+
+    if (rc < 0)
+        refuse ("parts that do not fit, or that there is no memory for");
+    answer_part (self);
+    if (rc == 0)
+        return;
+    letter_t *letter = keep_letter (self);
+    letter->record = record;
+    letter->body = body;
+    letter->bytes = self->joint.bytes;
+    self->joint = (mpl_joint_t) { .bytes = NULL };
+    announce_chunk (self, &letter->record);
+}
+
+/* What cannot wait for its turn. How many records are left that can. */
+static int look_through (worker_t *self, const uint8_t *data, size_t len)
+{
+    mpl_record_t record;
+    const uint8_t *body;
+    int n = 0;
+
+    for (size_t at = 0; mpl__record_get (data, len, &at, &record, &body) == 1;)
+        if (record.type == MPL__TAKEN) {
+            pthread_mutex_lock (&self->outbox.lock);
+            mpl__parts_taken (&self->outbox.parts, &record);
+            mpl__outbox_flush (&self->outbox);
+            pthread_mutex_unlock (&self->outbox.lock);
+        } else if (record.type == MPL__PART) {
+            take_part (self, &record, body);
+        } else {
+            announce_chunk (self, &record);
+            n++;
+        }
+    return n;
+}
+
+static void take_letter (worker_t *self)
+{
+    letter_t *letter = self->letters;
+
+    self->letters = letter->next;
+    if (!self->letters)
+        self->last_letter = NULL;
+    if (letter->bytes) {
+        self->ended_at = 0;
+        self->n_records = 1;
+        take_record (self, &letter->record, letter->body, 1);
+    } else {
+        take_message (self, &letter->message);
+    }
+    zmq_msg_close (&letter->message);
+    free (letter->bytes);
+    free (letter);
+}
+
+static int is_all_sent (worker_t *self)
+{
+    pthread_mutex_lock (&self->outbox.lock);
+    int is_empty = mpl__parts_is_empty (&self->outbox.parts);
+    pthread_mutex_unlock (&self->outbox.lock);
+    return is_empty;
+}
+
+/* Nothing new is begun while a long result is on its way: its next part waits for main's answer, which must be read. */
+static void serve_from_afar (worker_t *self, zmq_msg_t *message)
+{
+    if (self->letters && is_all_sent (self)) {
+        take_letter (self);
+        return;
+    }
+    next_message (self, message);
+    int n = look_through (self, align_message (self, message), zmq_msg_size (message));
+    if (n && !self->letters && is_all_sent (self))
+        take_message (self, message);
+    else if (n)
+        zmq_msg_move (&keep_letter (self)->message, message);
 }
 
 /* ---- beginning ------------------------------------------------------------------------------------------------- */
@@ -527,6 +670,7 @@ _Noreturn void mpl__serve (const mpl_serve_t *spec)
         self.gates = map_gates (spec);
     if (mpl__outbox_init (&self.outbox, connect_to_broker (&self), self.page) < 0)
         cannot_begin ("making a lock");
+    self.outbox.is_far = spec->abroad != NULL;
     self.shares = mpl__shares_new (spec->arena_fd);
     self.item_ns = calloc (spec->n_tasks + 1, sizeof *self.item_ns);
     if (!self.shares || !self.item_ns)
@@ -541,6 +685,10 @@ _Noreturn void mpl__serve (const mpl_serve_t *spec)
     atomic_store (&self.page->stage, MPL__SERVES);
     zmq_msg_init (&message);
     while (!self.is_leaving) {
+        if (spec->abroad) {
+            serve_from_afar (&self, &message);
+            continue;
+        }
         next_message (&self, &message);
         take_message (&self, &message);
     }

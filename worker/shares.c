@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define POPULATE_BYTES ((uint64_t) 1 << 20)
 
@@ -103,4 +104,22 @@ const void *mpl__shares_get (mpl_shares_t *self, const char *name, size_t *len)
     if (len)
         *len = share->len;
     return self->map + share->offset;
+}
+
+/* Writing lets the file grow, and never lets it shrink, as others might who write elsewhere in it. */
+int mpl__shares_write (mpl_shares_t *self, const void *data, uint64_t offset, uint64_t len)
+{
+    const char *from = len ? data : "";
+
+    for (uint64_t left = len ? len : 1; left;) {
+        ssize_t rc = pwrite (self->arena_fd, from, left < (1u << 30) ? (size_t) left : 1u << 30, (off_t) offset);
+        if (rc < 0 && errno == EINTR)
+            continue;
+        if (rc < 0)
+            return -1;
+        from += rc;
+        offset += (uint64_t) rc;
+        left -= (uint64_t) rc;
+    }
+    return 0;
 }

@@ -21,6 +21,10 @@ void mpl__shares_populate (void *block, uint64_t len);
 /* `name` (name_len bytes) stands for those bytes from now on. 0; -1: ENOMEM. */
 int mpl__shares_set (mpl_shares_t *self, const char *name, size_t name_len, uint64_t offset, uint64_t len);
 
+/* Puts data into the arena, which grows to hold them: on another host than main's, whose arena has the shared data and nothing
+ * else, at the offsets that main chose. 0; -1: ENOMEM, ENOSPC. */
+int mpl__shares_write (mpl_shares_t *self, const void *data, uint64_t offset, uint64_t len);
+
 /* The data under that name, NULL if there is none. */
 const void *mpl__shares_get (mpl_shares_t *self, const char *name, size_t *len);
 

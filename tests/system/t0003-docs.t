@@ -117,7 +117,7 @@ sed -n 's/^| `\(MPL__[A-Z_]*\)` | \([0-9]*\) | \(worker to broker\|broker to wor
 check "records_are_those_of_the_source" [ -s right ]
 check "with_their_numbers" diff right said
 # Their header: offset and bits of each field, as the encoder writes it.
-sed -n 's/^ *mpl__put\([0-9]*\) (to + \([0-9]*\), record->\([a-z]*\));/\2 \1 `\3`/p
+sed -n 's/^ *mpl__put\([0-9]*\) (to + \([0-9]*\), \((uint32_t) \)\{0,1\}record->\([a-z]*\));/\2 \1 `\4`/p
     s/^ *to\[\([0-9]\)\] = record->\([a-z]*\);/\1 8 `\2`/p' "$MPL_SRC/wire/record.c" | sort > right
 sed -n 's/^| \([0-9][0-9]*\) | \([0-9]*\) | \(`[a-z]*`\) .*/\1 \2 \3/p' "$doc/wire.md" | sort > said
 check "the_header_of_a_record_is_as_it_is_written" diff right said

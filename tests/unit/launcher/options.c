@@ -204,9 +204,9 @@ static void options_of_other_launchers_get_a_sentence (void **state)
     assert_refused ("-mca=x ./app", "MCA");
     assert_refused ("-soft 1:2 ./app", "-n");
     assert_refused ("-arch x ./app", "'-arch'");
-    assert_refused ("-launcher ssh ./app", "this machine");
+    assert_refused ("-launcher ssh ./app", "ssh in PATH");
     assert_refused ("-rmk slurm ./app", "'-rmk'");
-    assert_refused ("-iface eth0 ./app", "'-iface'");
+    assert_refused ("-iface eth0 ./app", "transport");
     assert_refused ("--rank-by core ./app", "--map-by");
     assert_refused ("--report-bindings ./app", "--display map");
     assert_refused ("-print-all-exitcodes ./app", "--report");
