@@ -5,6 +5,7 @@
 # starts carries a mark in its environment, and at the end nothing that carries it may be left: `finish` checks that.
 # MPL_BUILD is the build folder (default: the current one), MPL_SRC the source folder.
 # MPL_TEST_SLOW=K multiplies the time limits.
+# A test of several hosts says `need_hosts N` first, and one of Slurm `need_slurm` then; tests/hosts tells what they are.
 
 set -u
 MPL_SRC=${MPL_SRC:-$(cd "$(dirname "$0")/../.." && pwd)}
@@ -93,6 +94,45 @@ kill_marked () {
     return 0
 }
 
+# need_hosts N [OPTION...]: builds N hosts, with options of `tests/hosts up`; or skips the whole test, saying why, so
+# it comes before the first check. Then ${hosts[@]} are their names, ${addresses[@]} what they have, $machine_address
+# is this machine's on their network; ssh is one that knows them and their keys, and `in-host NAME COMMAND...` is
+# COMMAND there. Their processes have our mark and our TMPDIR. They go in `finish`, or when this shell ends in
+# whatever way.
+host_tool=$MPL_SRC/tests/hosts
+hosts_dir=
+need_hosts () {
+    local n=$1 why variable set=()
+    shift
+    why=$("$host_tool" check) || skip_all "$why"
+    for variable in MPL_TEST_MARK TMPDIR MPL_TEST_SLOW ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS; do
+        [ -z "${!variable:-}" ] || set+=(--env "$variable=${!variable}")
+    done
+    "$host_tool" up --owner $$ "${set[@]}" "$@" "$n" "$T/hosts" > "$T/hosts.sh" ||
+        bail_out "the hosts could not be built"
+    . "$T/hosts.sh"
+    PATH=$hosts_bin:$PATH
+}
+
+# need_slurm [--cpus N]: Slurm over these hosts, each with N processors (4); skips the whole test where it is not
+# installed.
+need_slurm () {
+    local why
+    why=$("$host_tool" check slurm) || skip_all "$why"
+    "$host_tool" slurm-up "$@" "$hosts_dir" > "$T/slurm.sh" || bail_out "Slurm could not be started"
+    . "$T/slurm.sh"
+}
+
+# host cut|join|halt|boot NAME, host hide NAME FOLDER: see tests/hosts.
+host () {
+    local verb=$1
+    shift
+    "$host_tool" "$verb" "$hosts_dir" "$@"
+}
+
+skip_all () { echo "1..0 # SKIP $1"; exit 0; }
+bail_out () { echo "Bail out! $1"; exit 1; }
+
 cleanup () {
     local i
     for i in 1 2 3 4 5; do
@@ -100,11 +140,12 @@ cleanup () {
         kill_marked
         sleep 0.1
     done
+    [ -z "$hosts_dir" ] || "$host_tool" down "$hosts_dir"
     rm -rf "$T"
 }
 trap cleanup EXIT
 
-# The last two checks of every test, the plan, and the exit code.
+# The last checks of every test, the plan, and the exit code.
 finish () {
     if wait_until 2 none_marked; then
         ok "no process is left"
@@ -116,6 +157,7 @@ finish () {
     else
         not_ok "no file is left" "$(find "$T/tmp" "$T/run" -mindepth 1 | tr '\n' ' ')"
     fi
+    [ -z "$hosts_dir" ] || check "no host is left" "$host_tool" down "$hosts_dir"
     echo "1..$n_checks"
     [ "$n_failed" -eq 0 ]
     exit
