@@ -1,6 +1,8 @@
 #include "broker/router.h"
 #include "base/addresses.h"
 #include "base/fd.h"
+#include "base/folder.h"
+#include "broker/zapcheck.h"
 #include "wire/bytes.h"
 #include "wire/parts.h"
 
@@ -221,13 +223,40 @@ static int bind_door (void *socket, const mpl_door_t *spec, char *way, size_t si
     return mpl__err (err, errno, "no port can be opened for other hosts: %s", zmq_strerror (errno));
 }
 
+/* Whether such a door keeps strangers out, tried once per process on one that nobody knows of. */
+static int try_security (void *context, mpl_zap_t *zap, mpl_err_t *err)
+{
+    static _Atomic int is_tried;
+    char folder[MPL__FOLDER_PATH], domain[MPL__ZAP_USER], endpoint[64], key[MPL__KEY_TEXT];
+    int fd = -1, rc;
+
+    if (is_tried)
+        return 0;
+    void *socket = zmq_socket (context, ZMQ_ROUTER);
+    mpl__folder_name (folder);
+    snprintf (domain, sizeof domain, "try-%p", socket);         /* two threads may be here */
+    if (!socket || set_door_options (socket, domain, key) < 0 || bind_unnamed (socket, folder, &fd) < 0) {
+        rc = mpl__err (err, errno, "the security of connections cannot be tried: %s", zmq_strerror (errno));
+    } else {
+        snprintf (endpoint, sizeof endpoint, "ipc:///proc/self/fd/%d", fd);
+        rc = mpl__zapcheck (context, zap, socket, endpoint, domain, key, err);
+    }
+    if (socket)
+        zmq_close (socket);
+    mpl__fd_close (&fd);
+    is_tried = rc == 0;
+    return rc;
+}
+
 int mpl__router_open_door (mpl_router_t *self, mpl_zap_t *zap, const char *domain, const mpl_door_t *spec, char *way, size_t size,
                            mpl_err_t *err)
 {
-    void *socket = zmq_socket (self->context, ZMQ_ROUTER);
     size_t fd_size = sizeof self->door_fd;
     char key[MPL__KEY_TEXT];
 
+    if (try_security (self->context, zap, err) < 0)
+        return -1;
+    void *socket = zmq_socket (self->context, ZMQ_ROUTER);
     if (!socket || set_door_options (socket, domain, key) < 0) {
         mpl__err (err, errno, "no socket for other hosts can be made: %s", zmq_strerror (errno));
         if (socket)

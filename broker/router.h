@@ -27,7 +27,8 @@ typedef struct {
 } mpl_door_t;
 
 /* Opens it: TCP with CURVE, for those alone whom `zap` admits to `domain`, which is to be of this router only. Writes its public
- * key and its addresses, tcp://A:P, separated by spaces, into `way`. 0, or -1 with *err: ENODEV, EADDRINUSE, or libzmq's. */
+ * key and its addresses, tcp://A:P, separated by spaces, into `way`. The first one of a process is tried before it listens
+ * (broker/zapcheck.h). 0, or -1 with *err: ENODEV, EADDRINUSE, EACCES and others of zapcheck.h, or libzmq's. */
 int mpl__router_open_door (mpl_router_t *self, mpl_zap_t *zap, const char *domain, const mpl_door_t *spec, char *way, size_t size,
                            mpl_err_t *err);
 

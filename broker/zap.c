@@ -137,6 +137,19 @@ static void answer (mpl_zap_t *self, zmq_msg_t *frames, size_t at, size_t n)
     send_frame (self->socket, "", 0, 1);
 }
 
+/* What is left of a message that is too long: it must not be read as the next one. */
+static void drop_rest (void *socket)
+{
+    zmq_msg_t frame;
+    int more = 1;
+
+    while (more) {
+        zmq_msg_init (&frame);
+        more = zmq_msg_recv (&frame, socket, ZMQ_DONTWAIT) >= 0 && zmq_msg_more (&frame);
+        zmq_msg_close (&frame);
+    }
+}
+
 /* Takes one request, and drops what is none. */
 static void take_request (mpl_zap_t *self)
 {
@@ -152,6 +165,8 @@ static void take_request (mpl_zap_t *self)
         }
         more = zmq_msg_more (&frames[n++]);
     }
+    if (more && n == FRAMES_MAX)
+        drop_rest (self->socket);
     while (at < n && zmq_msg_size (&frames[at]))
         at++;
     if (!more && at < n)

@@ -19,10 +19,16 @@ _Static_assert (sizeof (mpl_gates_t) == 4096, "each worker's can be mapped by th
 #define MPL__GATE_RECALLED (UINT64_C (1) << 63)
 #define MPL__GATE_SERIAL ((UINT64_C (1) << 40) - 1)
 
-/* The worker: the chunk has arrived, and its claim word is set. 1: it is to be run; 0: it was recalled. */
+/* The worker: the chunk has arrived, and its claim word is set. 1: it is to be run; 0: it was recalled, and stays so, whoever asks
+ * again. */
 static inline int mpl__gate_arrive (_Atomic uint64_t *gate, uint64_t chunk)
 {
-    return atomic_exchange (gate, chunk) != (chunk | MPL__GATE_RECALLED);
+    uint64_t old = atomic_load (gate);
+
+    while (old != (chunk | MPL__GATE_RECALLED))
+        if (atomic_compare_exchange_weak (gate, &old, chunk))
+            return 1;
+    return 0;
 }
 
 /* The agent: takes back what is not claimed of the chunk's n items; how many, the first in *from. */

@@ -1,8 +1,9 @@
-/* Fuzz target: the decoders of records, control messages and orders. Any bytes are decoded or refused; nothing is read beyond them, and
+/* Fuzz target: the decoders of records, control messages, orders and frames. Any bytes are decoded or refused; nothing is read beyond them, and
  * what was decoded is encoded to the same bytes. */
 #include "tests/fuzz/smoke.h"
 #include "wire/bytes.h"
 #include "wire/control.h"
+#include "wire/frame.h"
 #include "wire/order.h"
 #include "wire/record.h"
 
@@ -152,11 +153,47 @@ static void fuzz_true_order (const uint8_t *data, size_t size)
     free (bytes);
 }
 
+/* A stream of frames, as a post reads it: what a header says is bounded before anything is made of it. */
+static void fuzz_frames (const uint8_t *data, size_t size)
+{
+    mpl_frame_t frame;
+
+    for (size_t at = 0; size - at >= MPL__FRAME_HEAD && mpl__frame_get (data + at, &frame) == 0; at += frame.bytes) {
+        uint8_t again[MPL__FRAME_HEAD];
+        mpl__frame_put (again, &frame);
+        expect (!memcmp (again, data + at, sizeof again), "a frame is encoded as it was decoded");
+        expect (frame.bytes <= MPL__FRAME_DATA && frame.channel < MPL__CHANNELS, "a frame is of a channel, and has its bound");
+        at += MPL__FRAME_HEAD;
+        if (frame.bytes > size - at)
+            break;
+        if (frame.kind == MPL__FRAME_CONTROL)
+            fuzz_control (data + at, frame.bytes);
+        for (uint32_t i = 0; i < frame.bytes; i++)
+            sum += data[at + i];
+    }
+}
+
+/* A header that is right but for what three bytes of data say. */
+static void fuzz_true_frames (const uint8_t *data, size_t size)
+{
+    uint8_t bytes[MPL__FRAME_HEAD + 256];
+
+    if (size < 3)
+        return;
+    size_t len = size - 3 < 256 ? size - 3 : 256;
+    mpl__frame_put (bytes, &(mpl_frame_t) { data[0] % 5, data[1] % 4, (uint32_t) len });
+    bytes[2] = data[2] > 250;
+    memcpy (bytes + MPL__FRAME_HEAD, data + 3, len);
+    fuzz_frames (bytes, MPL__FRAME_HEAD + len);
+}
+
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
     fuzz_order (data, size);
     fuzz_true_order (data, size);
     fuzz_changed_order (data, size);
+    fuzz_frames (data, size);
+    fuzz_true_frames (data, size);
     fuzz_records (data, size);
     fuzz_control (data, size);
     fuzz_true_control (data, size);

@@ -1,4 +1,4 @@
-/* The ROUTER and its peers: who is who, records gathered into messages, and an endpoint that has no name. */
+/* The ROUTER and its peers: who is who, records gathered into messages, an endpoint that has no name, and the door for others. */
 #include "broker/router.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -373,6 +374,279 @@ static void every_worker_is_found_among_many (void **state)
     zmq_ctx_term (context);
 }
 
+/* ---- the door -------------------------------------------------------------------------------------------------- */
+
+#define DOMAIN "pool-1"
+
+typedef struct {
+    fixture_t house;
+    mpl_zap_t *zap;
+    char way[1024], key[MPL__KEY_TEXT], endpoint[128];
+} door_fixture_t;
+
+static door_fixture_t begin_with_door (void)
+{
+    door_fixture_t self = { .house = begin () };
+    mpl_err_t err;
+
+    self.zap = mpl__zap_new (self.house.context, &err);
+    assert_non_null (self.zap);
+    assert_int_equal (-1, mpl__router_door_fd (self.house.router));
+    assert_int_equal (0, mpl__router_open_door (self.house.router, self.zap, DOMAIN, &(mpl_door_t) { "lo", 0, 0 }, self.way,
+                                                sizeof self.way, &err));
+    assert_true (mpl__router_door_fd (self.house.router) >= 0);
+    char *endpoint = strchr (self.way, ' ');
+    assert_int_equal (MPL__KEY_TEXT - 1, endpoint - self.way);
+    memcpy (self.key, self.way, MPL__KEY_TEXT - 1);
+    snprintf (self.endpoint, sizeof self.endpoint, "%.*s", (int) strcspn (endpoint + 1, " "), endpoint + 1);
+    return self;
+}
+
+static void end_with_door (door_fixture_t *self)
+{
+    mpl__router_destroy (&self->house.router);
+    mpl__zap_destroy (&self->zap);
+    end (&self->house);
+}
+
+/* A peer from elsewhere with a new key, which is admitted as `user`; NULL: it is not. */
+static void *dial_door (door_fixture_t *self, const char *user)
+{
+    char key[MPL__KEY_TEXT], secret[MPL__KEY_TEXT];
+    int zero = 0;
+    void *dealer = zmq_socket (self->house.context, ZMQ_DEALER);
+
+    assert_int_equal (0, zmq_curve_keypair (key, secret));
+    if (user)
+        assert_int_equal (0, mpl__zap_admit (self->zap, DOMAIN, key, user));
+    zmq_setsockopt (dealer, ZMQ_LINGER, &zero, sizeof zero);
+    zmq_setsockopt (dealer, ZMQ_CURVE_SERVERKEY, self->key, MPL__KEY_TEXT);
+    zmq_setsockopt (dealer, ZMQ_CURVE_PUBLICKEY, key, MPL__KEY_TEXT);
+    zmq_setsockopt (dealer, ZMQ_CURVE_SECRETKEY, secret, MPL__KEY_TEXT);
+    assert_int_equal (0, zmq_connect (dealer, self->endpoint));
+    return dealer;
+}
+
+static void the_door_says_its_key_and_where_it_is (void **state)
+{
+    door_fixture_t self = begin_with_door ();
+    uint8_t bytes[32];
+
+    (void) state;
+    assert_non_null (zmq_z85_decode (bytes, self.key));
+    assert_memory_equal ("tcp://127.0.0.1:", self.endpoint, 16);
+    assert_in_range (atoi (self.endpoint + 16), 1, 65535);
+    end_with_door (&self);
+}
+
+static void records_go_both_ways_through_the_door_and_beside_it (void **state)
+{
+    door_fixture_t self = begin_with_door ();
+    void *here = dial (&self.house), *there = dial_door (&self, "7");
+    char text[512];
+
+    (void) state;
+    mpl_peer_t peer_there = introduce (&self.house, there, 3);
+    assert_string_equal ("7", mpl__router_user (self.house.router));
+    mpl_peer_t peer_here = introduce (&self.house, here, 0);
+    assert_null (mpl__router_user (self.house.router));
+    assert_true (peer_here != peer_there);
+    assert_int_equal (3, mpl__router_worker (self.house.router, peer_there));
+    assert_int_equal (0, mpl__router_worker (self.house.router, peer_here));
+    for (uint32_t n = 1; n < 50; n++) {
+        add (&self.house, 0, n, "here");
+        add (&self.house, 3, n, "there");
+        mpl__router_flush (self.house.router);
+        hear (here, text);
+        assert_non_null (strstr (text, " here; "));
+        hear (there, text);
+        assert_non_null (strstr (text, " there; "));
+        assert_int_equal (n, atoi (text));
+    }
+    hang_up (&here);
+    hang_up (&there);
+    end_with_door (&self);
+}
+
+/* Each ROUTER numbers its peers by itself; the same number at both is not the same peer. */
+static void a_number_at_the_door_is_not_the_same_as_one_beside_it (void **state)
+{
+    fixture_t self = begin ();
+
+    (void) state;
+    mpl__router_name (self.router, 0, 5);
+    assert_int_equal (-1, mpl__router_worker (self.router, UINT64_C (5) | UINT64_C (1) << 32));
+    mpl__router_name (self.router, 1, UINT64_C (5) | UINT64_C (1) << 32);
+    assert_int_equal (0, mpl__router_worker (self.router, 5));
+    assert_int_equal (1, mpl__router_worker (self.router, UINT64_C (5) | UINT64_C (1) << 32));
+    mpl__router_forget (self.router, 0);
+    mpl__router_forget (self.router, 1);
+    end (&self);
+}
+
+static void strangers_never_get_a_message_through_the_door (void **state)
+{
+    door_fixture_t self = begin_with_door ();
+    void *strangers[20], *known = dial_door (&self, "1");
+    const uint8_t *data;
+    mpl_peer_t peer;
+    size_t len;
+    int zero = 0;
+
+    (void) state;
+    for (int i = 0; i < 20; i++) {
+        if (i % 2) {
+            strangers[i] = dial_door (&self, NULL);
+        } else {                                /* without any security */
+            strangers[i] = zmq_socket (self.house.context, ZMQ_DEALER);
+            zmq_setsockopt (strangers[i], ZMQ_LINGER, &zero, sizeof zero);
+            zmq_connect (strangers[i], self.endpoint);
+        }
+        zmq_send (strangers[i], "stranger", 8, ZMQ_DONTWAIT);
+    }
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal (5, zmq_send (known, "known", 5, 0));
+        receive (&self.house, &data, &len);
+        assert_int_equal (5, len);
+        assert_string_equal ("1", mpl__router_user (self.house.router));
+        poll (NULL, 0, 5);
+    }
+    assert_int_equal (0, mpl__router_recv (self.house.router, &peer, &data, &len));
+    for (int i = 0; i < 20; i++)
+        hang_up (&strangers[i]);
+    hang_up (&known);
+    end_with_door (&self);
+}
+
+static void both_sockets_have_their_turn (void **state)
+{
+    door_fixture_t self = begin_with_door ();
+    void *here = dial (&self.house), *there = dial_door (&self, "7");
+    int n_here = 0, n_there = 0;
+    const uint8_t *data;
+    size_t len;
+
+    (void) state;
+    introduce (&self.house, here, 0);
+    introduce (&self.house, there, 1);
+    for (int i = 0; i < 400; i++) {
+        zmq_send (here, "h", 1, 0);
+        zmq_send (there, "t", 1, 0);
+    }
+    uint64_t until = mpl__clock_in_ms (SOON_MS);
+    while (!mpl__router_pending (self.house.router) && mpl__clock_ns () < until)
+        poll (NULL, 0, 1);
+    poll (NULL, 0, 200);                        /* all of them are there */
+    for (int i = 0; i < 800; i++) {
+        receive (&self.house, &data, &len);
+        *(*data == 'h' ? &n_here : &n_there) += 1;
+        assert_in_range (n_here - n_there + 10, 0, i < 400 ? 20 : 410);
+    }
+    assert_int_equal (400, n_here);
+    assert_int_equal (400, n_there);
+    hang_up (&here);
+    hang_up (&there);
+    end_with_door (&self);
+}
+
+static void two_doors_of_one_process_do_not_let_in_each_others_hosts (void **state)
+{
+    door_fixture_t self = begin_with_door ();
+    fixture_t other = { .context = self.house.context, .endpoint = -1 };
+    char way[1024], text[8];
+    mpl_err_t err;
+    const uint8_t *data;
+    mpl_peer_t peer;
+    size_t len;
+
+    (void) state;
+    mpl__folder_name (other.folder);
+    other.router = mpl__router_new (other.context, WORKERS, other.folder, &other.endpoint);
+    assert_int_equal (0, mpl__router_open_door (other.router, self.zap, "pool-2", &(mpl_door_t) { "lo", 0, 0 }, way, sizeof way, &err));
+    door_fixture_t wrong = { .house = other, .zap = self.zap };         /* admitted to pool-1, and calls at pool-2 */
+    memcpy (wrong.key, way, MPL__KEY_TEXT - 1);
+    snprintf (wrong.endpoint, sizeof wrong.endpoint, "%.*s", (int) strcspn (way + MPL__KEY_TEXT, " "), way + MPL__KEY_TEXT);
+    void *dealer = dial_door (&wrong, "7");
+    zmq_send (dealer, "hello", 5, ZMQ_DONTWAIT);
+    poll (NULL, 0, 100);
+    assert_int_equal (0, mpl__router_recv (other.router, &peer, &data, &len));
+    assert_int_equal (-1, zmq_recv (dealer, text, sizeof text, ZMQ_DONTWAIT));
+    hang_up (&dealer);
+    mpl__router_destroy (&other.router);
+    mpl__fd_close (&other.endpoint);
+    end_with_door (&self);
+}
+
+/* Takes a port of every address, or with 0 any that is free; nobody can connect to it. */
+static int take_port (int *port)
+{
+    struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons ((uint16_t) *port) };
+    struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons ((uint16_t) *port) };
+    socklen_t six_size = sizeof six, four_size = sizeof four;
+    int zero = 0, fd = socket (AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), is_six = fd >= 0;
+
+    fd = is_six ? fd : socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (is_six)
+        setsockopt (fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+    if ((is_six ? bind (fd, (void *) &six, sizeof six) : bind (fd, (void *) &four, sizeof four)) < 0) {
+        close (fd);
+        return -1;
+    }
+    assert_int_equal (0, is_six ? getsockname (fd, (void *) &six, &six_size) : getsockname (fd, (void *) &four, &four_size));
+    *port = ntohs (is_six ? six.sin6_port : four.sin_port);
+    return fd;
+}
+
+static void ports_are_those_that_are_free_of_the_range (void **state)
+{
+    fixture_t self = begin ();
+    mpl_err_t err;
+    mpl_zap_t *zap = mpl__zap_new (self.context, &err);
+    char way[1024], endpoint[64];
+    int first = 0, second = -1, one = take_port (&first), two = -1;
+
+    (void) state;
+    for (int i = 0; i < 50 && two < 0; i++) {   /* two next to each other */
+        second = first + 1;
+        if (second > 65534 || (two = take_port (&second)) < 0) {
+            mpl__fd_close (&one);
+            first = 0;
+            one = take_port (&first);
+        }
+    }
+    assert_true (one >= 0 && two >= 0);
+    assert_int_equal (-1, mpl__router_open_door (self.router, zap, DOMAIN, &(mpl_door_t) { "lo", first, second }, way, sizeof way, &err));
+    assert_int_equal (EADDRINUSE, err.code);
+    snprintf (endpoint, sizeof endpoint, "none of the ports %d-%d can be opened", first, second);
+    assert_non_null (strstr (err.text, endpoint));
+    assert_int_equal (-1, mpl__router_door_fd (self.router));
+    mpl__fd_close (&two);
+    assert_int_equal (0, mpl__router_open_door (self.router, zap, DOMAIN, &(mpl_door_t) { "lo", first, second }, way, sizeof way, &err));
+    snprintf (endpoint, sizeof endpoint, " tcp://127.0.0.1:%d", second);
+    assert_non_null (strstr (way, endpoint));
+    mpl__fd_close (&one);
+    mpl__router_destroy (&self.router);
+    mpl__zap_destroy (&zap);
+    end (&self);
+}
+
+static void an_unknown_interface_is_a_sentence (void **state)
+{
+    fixture_t self = begin ();
+    mpl_err_t err;
+    mpl_zap_t *zap = mpl__zap_new (self.context, &err);
+    char way[1024];
+
+    (void) state;
+    assert_int_equal (-1, mpl__router_open_door (self.router, zap, DOMAIN, &(mpl_door_t) { "no-such0", 0, 0 }, way, sizeof way, &err));
+    assert_int_equal (ENODEV, err.code);
+    assert_non_null (strstr (err.text, "no-such0"));
+    assert_int_equal (0, mpl__router_open_door (self.router, zap, DOMAIN, &(mpl_door_t) { NULL, 0, 0 }, way, sizeof way, &err));
+    mpl__router_destroy (&self.router);
+    mpl__zap_destroy (&zap);
+    end (&self);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,6 +660,14 @@ int main (void)
         cmocka_unit_test (sending_to_a_peer_that_vanished_harms_nobody),
         cmocka_unit_test (messages_of_another_shape_are_dropped),
         cmocka_unit_test (every_worker_is_found_among_many),
+        cmocka_unit_test (the_door_says_its_key_and_where_it_is),
+        cmocka_unit_test (records_go_both_ways_through_the_door_and_beside_it),
+        cmocka_unit_test (a_number_at_the_door_is_not_the_same_as_one_beside_it),
+        cmocka_unit_test (strangers_never_get_a_message_through_the_door),
+        cmocka_unit_test (both_sockets_have_their_turn),
+        cmocka_unit_test (two_doors_of_one_process_do_not_let_in_each_others_hosts),
+        cmocka_unit_test (ports_are_those_that_are_free_of_the_range),
+        cmocka_unit_test (an_unknown_interface_is_a_sentence),
     };
 
     cmocka_set_message_output (CM_OUTPUT_TAP);

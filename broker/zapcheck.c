@@ -1,0 +1,164 @@
+#include "broker/zapcheck.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <zmq.h>
+
+enum { FRIEND, STRANGER };
+
+/* What each says; and as whom zap admits the first. */
+static const char *const names[] = { "friend", "stranger" };
+
+typedef struct {
+    void *context, *server;
+    const char *endpoint, *server_key;
+    void *clients[2], *monitors[2];     /* which say what became of a connection; it does not come back */
+    int is_in[2], is_over[2];
+    int is_known;                       /* the friend came as who it is */
+} check_t;
+
+/* With a new key, whose public half goes to `key`; it speaks when it is let in. */
+static void *new_client (const check_t *self, char key[MPL__KEY_TEXT])
+{
+    char secret[MPL__KEY_TEXT];
+    int zero = 0, never = -1;
+    void *socket = zmq_curve_keypair (key, secret) == 0 ? zmq_socket (self->context, ZMQ_DEALER) : NULL;
+
+    if (!socket)
+        return NULL;
+    int rc = zmq_setsockopt (socket, ZMQ_LINGER, &zero, sizeof zero) < 0
+             || zmq_setsockopt (socket, ZMQ_RECONNECT_IVL, &never, sizeof never) < 0
+             || zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, self->server_key, MPL__KEY_TEXT) < 0
+             || zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, key, MPL__KEY_TEXT) < 0
+             || zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, secret, MPL__KEY_TEXT) < 0;
+    explicit_bzero (secret, sizeof secret);
+    if (rc) {
+        zmq_close (socket);
+        return NULL;
+    }
+    return socket;
+}
+
+/* Speaks, and is watched from before it is connected. */
+static int call (check_t *self, int who)
+{
+    char watched[48];
+
+    snprintf (watched, sizeof watched, "inproc://mplaunch.zapcheck.%p", self->clients[who]);
+    return zmq_socket_monitor (self->clients[who], watched, ZMQ_EVENT_ALL) < 0
+                   || !(self->monitors[who] = zmq_socket (self->context, ZMQ_PAIR)) || zmq_connect (self->monitors[who], watched) < 0
+                   || zmq_connect (self->clients[who], self->endpoint) < 0
+                   || zmq_send (self->clients[who], names[who], strlen (names[who]), ZMQ_DONTWAIT) < 0
+               ? -1
+               : 0;
+}
+
+static int begin (check_t *self, mpl_zap_t *zap, const char *domain)
+{
+    char keys[2][MPL__KEY_TEXT];
+
+    for (int i = 0; i < 2; i++)
+        if (!(self->clients[i] = new_client (self, keys[i])))
+            return -1;
+    return mpl__zap_admit (zap, domain, keys[FRIEND], names[FRIEND]) < 0 || call (self, FRIEND) < 0 || call (self, STRANGER) < 0
+               ? -1
+               : 0;
+}
+
+static void end (check_t *self)
+{
+    int saved = errno;
+
+    for (int i = 0; i < 2; i++) {
+        if (self->monitors[i])
+            zmq_close (self->monitors[i]);
+        if (self->clients[i])
+            zmq_close (self->clients[i]);
+    }
+    errno = saved;
+}
+
+/* A message that the server received: the sender's number, and what it says. */
+static void hear_client (check_t *self)
+{
+    zmq_msg_t message;
+    int more = 1;
+
+    zmq_msg_init (&message);
+    while (more && zmq_msg_recv (&message, self->server, ZMQ_DONTWAIT) >= 0)
+        more = zmq_msg_more (&message);
+    const char *user = zmq_msg_gets (&message, "User-Id"), *name = names[FRIEND];
+    int is_friend = zmq_msg_size (&message) == strlen (name) && !memcmp (zmq_msg_data (&message), name, strlen (name));
+    self->is_in[is_friend ? FRIEND : STRANGER] = 1;
+    self->is_known |= is_friend && user && !strcmp (user, name);
+    zmq_msg_close (&message);
+}
+
+/* An event is its number and a value, in the machine's order of bytes, and then where. */
+static void hear_monitor (check_t *self, int who)
+{
+    uint8_t frame[256];
+    uint16_t event = 0;
+
+    if (zmq_recv (self->monitors[who], frame, sizeof frame, ZMQ_DONTWAIT) >= 6)
+        memcpy (&event, frame, sizeof event);
+    zmq_recv (self->monitors[who], frame, sizeof frame, ZMQ_DONTWAIT);
+    self->is_in[STRANGER] |= who == STRANGER && event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+    self->is_over[who] |= event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH || event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
+                          || event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL || event == ZMQ_EVENT_DISCONNECTED;
+}
+
+static void watch (check_t *self)
+{
+    zmq_pollitem_t items[] = { { .socket = self->server, .events = ZMQ_POLLIN },
+                               { .socket = self->monitors[FRIEND], .events = ZMQ_POLLIN },
+                               { .socket = self->monitors[STRANGER], .events = ZMQ_POLLIN } };
+    uint64_t until = mpl__clock_in_ms (MPL__ZAPCHECK_MS), now;
+
+    while (!self->is_in[STRANGER] && !((self->is_in[FRIEND] || self->is_over[FRIEND]) && self->is_over[STRANGER])
+           && (now = mpl__clock_ns ()) < until) {
+        if (zmq_poll (items, 3, mpl__clock_poll_ms (until, now)) <= 0)
+            continue;
+        if (items[0].revents)
+            hear_client (self);
+        for (int who = 0; who < 2; who++)
+            if (items[1 + who].revents)
+                hear_monitor (self, who);
+    }
+}
+
+static int judge (const check_t *self, mpl_err_t *err)
+{
+    int major, minor, patch;
+
+    zmq_version (&major, &minor, &patch);
+    if (self->is_in[STRANGER])
+        return mpl__err (err, EACCES, "this libzmq (%d.%d.%d) lets a stranger's key in where it must not; nothing is opened", major,
+                         minor, patch);
+    if (self->is_known && self->is_over[STRANGER])
+        return 0;
+    if (self->is_in[FRIEND] || self->is_over[FRIEND])
+        return mpl__err (err, ECONNREFUSED, "this libzmq (%d.%d.%d) does not let a right key in, or not as whose it is", major, minor,
+                         patch);
+    return mpl__err (err, ETIMEDOUT, "it could not be made sure within %d s that strangers are refused", MPL__ZAPCHECK_MS / 1000);
+}
+
+int mpl__zapcheck (void *context, mpl_zap_t *zap, void *server, const char *endpoint, const char *domain, const char *server_key,
+                   mpl_err_t *err)
+{
+    check_t self = { .context = context, .server = server, .endpoint = endpoint, .server_key = server_key };
+    int rc;
+
+    if (begin (&self, zap, domain) < 0) {
+        rc = mpl__err (err, errno, "the security of connections cannot be tried: %s", zmq_strerror (errno));
+    } else {
+        watch (&self);
+        rc = judge (&self, err);
+    }
+    mpl__zap_forget (zap, domain);
+    end (&self);
+    return rc;
+}
