@@ -51,7 +51,8 @@ static int call (check_t *self, int who)
     return zmq_socket_monitor (self->clients[who], watched, ZMQ_EVENT_ALL) < 0
                    || !(self->monitors[who] = zmq_socket (self->context, ZMQ_PAIR)) || zmq_connect (self->monitors[who], watched) < 0
                    || zmq_connect (self->clients[who], self->endpoint) < 0
-                   || zmq_send (self->clients[who], names[who], strlen (names[who]), ZMQ_DONTWAIT) < 0
+                   /* EAGAIN: refused already */
+                   || (zmq_send (self->clients[who], names[who], strlen (names[who]), ZMQ_DONTWAIT) < 0 && errno != EAGAIN)
                ? -1
                : 0;
 }
@@ -73,6 +74,8 @@ static void end (check_t *self)
     int saved = errno;
 
     for (int i = 0; i < 2; i++) {
+        if (self->clients[i])               /* first: libzmq's I/O thread waits for ever to tell a monitor that is closed */
+            zmq_socket_monitor (self->clients[i], NULL, 0);
         if (self->monitors[i])
             zmq_close (self->monitors[i]);
         if (self->clients[i])

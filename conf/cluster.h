@@ -35,13 +35,13 @@ typedef enum {
     MPL__LAUNCH_SGE,
 } mpl_launch_t;
 
-typedef enum { MPL__TUNNEL_NONE, MPL__TUNNEL_SSH } mpl_tunnel_t;
+typedef enum { MPL__TUNNEL_NONE, MPL__TUNNEL_SSH } mpl_tunnel_by_t;
 
 typedef struct {
     char *interface;            /* of the network that connections use; NULL: any */
     int port_first, port_last;  /* ports that may be opened; 0, 0: any */
     double heartbeat, self_end_after, lost_after;       /* seconds, each longer than the one before */
-    int tunnel;                 /* mpl_tunnel_t */
+    int tunnel;                 /* mpl_tunnel_by_t */
 } mpl_transport_t;
 
 /* What holds where a cluster file does not say otherwise. */

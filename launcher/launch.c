@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/sweep.h"
+#include "worker/tunnel.h"
 #include "wire/control.h"
 
 #include <errno.h>
@@ -39,6 +40,7 @@ typedef struct {
     size_t n_agents, n_there;                           /* those that there are to be; started, and not gone */
     mpl_reach_t *reach;                                 /* NULL: all hosts are this one, */
     mpl_streams_t *streams;                             /* and its agent has our descriptors */
+    mpl_tunnel_t *tunnel;                               /* to main, if it is on this host and only ssh passes to others */
     int has_far_pools;                                  /* main has asked for workers on another host, so main decides */
     int unreached;                                      /* the launch is over before it began: its exit code; 0: it is not */
     mpl_job_t job;
@@ -204,6 +206,38 @@ static void pass_between (launch_t *self, mpl_host_agent_t *from, const mpl_cont
     }
 }
 
+/* Connections of workers to main where only ssh passes. At main's host their ids say in the upper half whose they are. */
+static void stream_to (launch_t *self, mpl_host_agent_t *from, mpl_stream_kind_t kind, uint64_t id, const void *bytes, size_t len)
+{
+    uint64_t at_home = (uint64_t) (from->host + 1) << 32 | (id & UINT32_MAX);
+
+    if (home (self)->post)
+        mpl__post_stream (home (self)->post, kind, at_home, bytes, len);
+    else if (self->tunnel)
+        mpl__tunnel_heard (self->tunnel, kind, at_home, bytes, len);
+}
+
+static void stream_back (void *arg, mpl_stream_kind_t kind, uint64_t id, const void *bytes, size_t len)
+{
+    launch_t *self = arg;
+    uint64_t host = (id >> 32) - 1;
+
+    if (host < self->n_agents && self->agents[host].post)
+        mpl__post_stream (self->agents[host].post, kind, id & UINT32_MAX, bytes, len);
+}
+
+static void heard_stream (void *arg, mpl_host_agent_t *agent, mpl_stream_kind_t kind, uint64_t id, const uint8_t *bytes, size_t len)
+{
+    launch_t *self = arg;
+
+    if (!self->tally.ranks)
+        return;
+    if (agent == home (self))
+        stream_back (self, kind, id, bytes, len);
+    else
+        stream_to (self, agent, kind, id, bytes, len);
+}
+
 /* Main hears which other hosts have workers for its pools. The ranks of its own host come first. */
 static void tell_of_hosts (launch_t *self)
 {
@@ -291,6 +325,7 @@ static void host_gone (void *arg, mpl_host_agent_t *agent, const char *why)
     if (!self->job.is_ending)
         fprintf (stderr, "mplaunch: the host %s is lost: %s; %s\n", name_of (self, agent), why,
                  is_missed ? "the job is ended" : "the job goes on without it");
+    stream_to (self, agent, MPL__STREAM_LOST, 0, NULL, 0);
     snprintf (lost.text, sizeof lost.text, "%.*s", (int) sizeof lost.text - 1, why);
     if (agent != home (self))
         mpl__agent_say (home (self), &lost);
@@ -392,7 +427,7 @@ static void host_failed (void *arg, mpl_host_agent_t *agent, const mpl_err_t *er
 /* All other hosts have an agent when this returns 0; nothing is started on any before. */
 static int reach_hosts (launch_t *self, mpl_err_t *err)
 {
-    const mpl_reach_fns_t fns = { host_there, host_failed, heard_host, host_gone, self };
+    const mpl_reach_fns_t fns = { host_there, host_failed, heard_host, heard_stream, host_gone, self };
 
     if (!self->plan->n_far)
         return 0;
@@ -490,9 +525,11 @@ static int start_agents (launch_t *self, mpl_err_t *err)
 
     if (self->plan->n_far && !(self->streams = mpl__streams_new (self->loop, self->plan, standard_input, err)))
         return -1;
+    if (self->plan->transport.tunnel == MPL__TUNNEL_SSH && !(self->tunnel = mpl__tunnel_new (self->loop, stream_back, self)))
+        return mpl__err (err, ENOMEM, "no memory for a tunnel");
     for (size_t i = 0; i < self->n_agents && !rc; i++)
-        rc = mpl__plan_is_here (self->plan, i) ? start_here (self, &self->agents[i], standard_input, err)
-                                               : order_there (self, &self->agents[i], standard_input, err);
+        rc = self->plan->has_post[i] ? order_there (self, &self->agents[i], standard_input, err)
+                                     : start_here (self, &self->agents[i], standard_input, err);
     if (rc < 0)
         return -1;
     if (self->streams)
@@ -519,6 +556,8 @@ static void turn (launch_t *self)
     self->now = mpl__clock_ns ();
     for (mpl_job_action_t action; (action = mpl__job_tick (&self->job, self->now)) != MPL__JOB_NOTHING;)
         act (self, action, 0);
+    if (self->reach && (self->job.is_ending || self->job.n_interrupts))
+        mpl__reach_hurry (self->reach, self->now);
     mpl__progress_tick (&self->progress, &self->tally, self->now);
     int error = self->streams && !self->is_output_lost && !self->job.is_ending ? mpl__streams_error (self->streams) : 0;
     if (error)
@@ -551,6 +590,7 @@ static int tell_at_end (launch_t *self)
 
 static void clear (launch_t *self)
 {
+    mpl__tunnel_destroy (&self->tunnel);
     mpl__reach_destroy (&self->reach);
     mpl__streams_destroy (&self->streams);
     for (size_t i = 0; self->agents && i < self->n_agents; i++) {

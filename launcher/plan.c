@@ -80,24 +80,30 @@ static int read_hosts (mpl_plan_t *self, mpl_err_t *err)
     return rc;
 }
 
+/* Main is on the first host. If that is another one, workers here come to it through its agent's post, so they need one too. */
+static int is_tunnelled (const mpl_plan_t *self)
+{
+    return self->transport.tunnel == MPL__TUNNEL_SSH && !mpl__host_is_here (self->hosts.hosts[0].name);
+}
+
 static int count_slots (mpl_plan_t *self, mpl_err_t *err)
 {
     self->slots = calloc (self->hosts.n, sizeof *self->slots);
     self->n_on = calloc (self->hosts.n, sizeof *self->n_on);
     self->is_here = calloc (self->hosts.n, sizeof *self->is_here);
-    if (!self->slots || !self->n_on || !self->is_here)
+    self->has_post = calloc (self->hosts.n, sizeof *self->has_post);
+    if (!self->slots || !self->n_on || !self->is_here || !self->has_post)
         return mpl__err (err, ENOMEM, "no memory for %zu hosts", self->hosts.n);
     for (size_t i = 0; i < self->hosts.n; i++) {
         const mpl_host_t *host = &self->hosts.hosts[i];
         self->is_here[i] = mpl__host_is_here (host->name);
         self->slots[i] = host->slots ? host->slots : self->is_here[i] ? mpl__cpus_usable () : 0;
-        self->n_far += !self->is_here[i];
+        self->has_post[i] = !self->is_here[i] || is_tunnelled (self);
+        self->n_far += self->has_post[i];
         self->must_ask |= !self->slots[i];
     }
     return 0;
 }
-
-int mpl__plan_is_here (const mpl_plan_t *self, size_t host) { return self->is_here[host]; }
 
 /* ---- placing --------------------------------------------------------------------------------------------------- */
 
@@ -201,6 +207,7 @@ void mpl__plan_clear (mpl_plan_t *self)
     free (self->places);
     free (self->n_on);
     free (self->is_here);
+    free (self->has_post);
     free (self->cwd);
     free (self->folder);
     *self = (mpl_plan_t) { .options = NULL };
@@ -247,8 +254,9 @@ static uint64_t flags_of (const mpl_plan_t *self, size_t host)
 
     return (options->is_tagged && !options->is_each ? MPL__ORDER_TAG_RANK : 0)
            | (self->hosts.n > 1 ? MPL__ORDER_TAG_HOST : 0) | (options->is_teed ? MPL__ORDER_TEE : 0)
-           | (options->is_each && self->is_here[host] ? MPL__ORDER_DIRECT : 0)
-           | (self->is_here[host] ? 0 : MPL__ORDER_ENV);
+           | (options->is_each && !self->has_post[host] ? MPL__ORDER_DIRECT : 0)
+           | (self->has_post[host] ? MPL__ORDER_ENV : 0)
+           | (self->has_post[host] && self->transport.tunnel == MPL__TUNNEL_SSH ? MPL__ORDER_TUNNEL : 0);
 }
 
 static uint64_t ns_of (double seconds)
@@ -283,10 +291,10 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     order->deal = mpl__plan_deal (options);
     order->hold = mpl__plan_hold (options);
     order->flags = flags_of (self, host);
-    order->interface = self->transport.interface;
+    order->interface = self->transport.tunnel == MPL__TUNNEL_SSH ? (char *) "lo" : self->transport.interface;
     order->port_first = (uint64_t) self->transport.port_first;
     order->port_last = (uint64_t) self->transport.port_last;
-    if (!self->is_here[host])
+    if (self->has_post[host])
         fill_far (self, order);
     for (size_t i = 0; i < options->n_apps; i++)
         order->apps[i] = order_of (self, &options->apps[i]);

@@ -15,7 +15,8 @@ typedef struct {
     mpl_hosts_t hosts;                  /* this machine is one host, whatever names it was given */
     int *slots;                         /* of each; a host that says nothing has as many as it has usable cores; 0: it must be asked */
     int *is_here;                       /* of each: it is this machine */
-    size_t n_far;                       /* how many are not */
+    int *has_post;                      /* of each: its agent is spoken to through a post, as on any other machine */
+    size_t n_far;                       /* how many have */
     int must_ask;                       /* one of those says no number, and nothing is placed yet */
     mpl_transport_t transport;          /* of the cluster file, or the defaults */
     mpl_place_t *places;                /* of each rank */
@@ -34,8 +35,6 @@ int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *e
 /* Places them, now that `slots` says of each host what it has. 0, or -1 with *err as above. */
 int mpl__plan_place (mpl_plan_t *self, mpl_err_t *err);
 
-/* Whether a host is this machine. */
-int mpl__plan_is_here (const mpl_plan_t *self, size_t host);
 void mpl__plan_clear (mpl_plan_t *self);
 
 /* How the options are said to an agent: what ranks are dealt over, and bound to. */

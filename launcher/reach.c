@@ -30,6 +30,7 @@ struct mpl_reach {
     size_t n;
     mpl_reach_fns_t fns;
     char *lines;                        /* what the remote side is told first */
+    char *own_path;                     /* of mpworker on this machine */
     uint64_t lost_ns;
 };
 
@@ -130,14 +131,28 @@ static int spawn (mpl_host_agent_t *agent, char **argv, int in, int out, int wor
 }
 
 static void heard (void *arg, const mpl_control_t *message);
+static void heard_stream (void *arg, mpl_stream_kind_t kind, uint64_t id, const uint8_t *bytes, size_t len);
 static void gone (void *arg, int error);
+
+/* What brings us there: ssh, or on this machine the agent itself. To be freed. */
+static char **carrier_argv (mpl_reach_t *self, const mpl_host_agent_t *agent)
+{
+    if (!self->plan->is_here[agent->host])
+        return mpl__ssh_argv (host_of (agent));
+    char **argv = calloc (3, sizeof *argv);
+    if (argv) {
+        argv[0] = self->own_path;
+        argv[1] = (char *) "--far";
+    }
+    return argv;
+}
 
 /* 0, or an errno value. */
 static int start (mpl_reach_t *self, mpl_host_agent_t *agent)
 {
-    const mpl_post_fns_t fns = { heard, gone, agent };
+    const mpl_post_fns_t fns = { heard, heard_stream, gone, agent };
     int in[2] = { -1, -1 }, out[2] = { -1, -1 }, words[2] = { -1, -1 };
-    char **argv = mpl__ssh_argv (host_of (agent));
+    char **argv = carrier_argv (self, agent);
 
     int rc = !argv || pipe2 (in, O_CLOEXEC) < 0 || pipe2 (out, O_CLOEXEC) < 0 || pipe2 (words, O_CLOEXEC) < 0 ? errno : 0;
     rc = rc ? rc : spawn (agent, argv, in[0], out[1], words[1]);
@@ -158,7 +173,8 @@ static int start (mpl_reach_t *self, mpl_host_agent_t *agent)
     agent->post = mpl__post_new (self->loop, out[0], in[1], MPL__GREETING, &fns);
     if (!agent->words_source || !agent->post)
         return errno;
-    mpl__post_write (agent->post, self->lines, strlen (self->lines));
+    if (!self->plan->is_here[agent->host])
+        mpl__post_write (agent->post, self->lines, strlen (self->lines));
     return 0;
 }
 
@@ -266,6 +282,15 @@ static void heard (void *arg, const mpl_control_t *message)
     }
 }
 
+static void heard_stream (void *arg, mpl_stream_kind_t kind, uint64_t id, const uint8_t *bytes, size_t len)
+{
+    mpl_host_agent_t *agent = arg;
+    mpl_reach_t *self = agent->owner;
+
+    if (agent->state == MPL__AGENT_THERE)
+        self->fns.stream (self->fns.arg, agent, kind, id, bytes, len);
+}
+
 /* ---- time ------------------------------------------------------------------------------------------------------ */
 
 static void try_now (mpl_reach_t *self, mpl_host_agent_t *agent, uint64_t now)
@@ -322,6 +347,20 @@ uint64_t mpl__reach_tick (mpl_reach_t *self, uint64_t now)
     return due;
 }
 
+void mpl__reach_hurry (mpl_reach_t *self, uint64_t now)
+{
+    uint64_t patience = 2 * (uint64_t) (self->plan->transport.heartbeat * MPL__NS_PER_S) + MPL__NS_PER_S;
+
+    if (patience >= self->lost_ns)
+        return;
+    self->lost_ns = patience;
+    for (size_t i = 0; i < self->n; i++) {
+        mpl_host_agent_t *agent = &self->agents[i];
+        if (agent->owner == self && agent->state == MPL__AGENT_THERE && agent->due > now + patience)
+            agent->due = now + patience;
+    }
+}
+
 /* ---- beginning and end ----------------------------------------------------------------------------------------- */
 
 mpl_reach_t *mpl__reach_new (mpl_loop_t *loop, const mpl_plan_t *plan, mpl_host_agent_t *agents, size_t n,
@@ -336,12 +375,12 @@ mpl_reach_t *mpl__reach_new (mpl_loop_t *loop, const mpl_plan_t *plan, mpl_host_
     }
     *self = (mpl_reach_t) { .loop = loop, .plan = plan, .agents = agents, .n = n, .fns = *fns,
                             .lost_ns = (uint64_t) (plan->transport.lost_after * MPL__NS_PER_S) };
-    int rc = mpl__beside_folder (&folder, err);
+    int rc = mpl__beside_folder (&folder, err) < 0 || mpl__beside ("mpworker", &self->own_path, err) < 0 ? -1 : 0;
     if (!rc && (rc = mpl__remote_lines (folder, plan->options->prefix, &self->lines)) < 0)
         mpl__err (err, errno, "the place of mpworker cannot be told to other hosts: %s", strerror (errno));
     free (folder);
     for (size_t i = 0; i < n && !rc; i++)
-        if (!mpl__plan_is_here (plan, agents[i].host))
+        if (plan->has_post[agents[i].host])
             agents[i].owner = self;
     if (rc)
         mpl__reach_destroy (&self);
@@ -361,6 +400,7 @@ void mpl__reach_destroy (mpl_reach_t **self_p)
         if (self->agents[i].owner == self)
             reap (&self->agents[i], self->agents[i].state == MPL__AGENT_THERE ? LEAVE_MS : 0);
     free (self->lines);
+    free (self->own_path);
     free (self);
     *self_p = NULL;
 }

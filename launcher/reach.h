@@ -18,6 +18,7 @@ typedef struct {
     void (*there) (void *arg, mpl_host_agent_t *agent);
     void (*failed) (void *arg, mpl_host_agent_t *agent, const mpl_err_t *err);      /* it was never there */
     void (*heard) (void *arg, mpl_host_agent_t *agent, const mpl_control_t *message);
+    void (*stream) (void *arg, mpl_host_agent_t *agent, mpl_stream_kind_t kind, uint64_t id, const uint8_t *bytes, size_t len);
     void (*gone) (void *arg, mpl_host_agent_t *agent, const char *why);     /* it was; why: NULL when it left in peace */
     void *arg;
 } mpl_reach_fns_t;
@@ -28,6 +29,9 @@ mpl_reach_t *mpl__reach_new (mpl_loop_t *loop, const mpl_plan_t *plan, mpl_host_
 
 /* Does what is due at `now`; the next instant at which something is. */
 uint64_t mpl__reach_tick (mpl_reach_t *self, uint64_t now);
+
+/* The job is ending: a host that is silent for two heartbeats and a second is not waited for any more; it ends by itself. */
+void mpl__reach_hurry (mpl_reach_t *self, uint64_t now);
 
 /* Ends what is left: those there see it and end all that is theirs. */
 void mpl__reach_destroy (mpl_reach_t **self);

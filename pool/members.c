@@ -34,7 +34,8 @@ static mpl_page_t *page_of (mpl_pool_t *self, int worker)
 void mpl__members_tell_share (mpl_pool_t *self, int worker, const mpl_share_t *share)
 {
     size_t name = strlen (share->name);
-    uint8_t *body = mpl__router_add (self->router, worker, &(mpl_record_t) { .type = MPL__SHARE }, MPL__SHM_BYTES + name);
+    uint8_t *body = mpl__router_add (self->router, worker, &(mpl_record_t) { .type = MPL__SHARE, .chunk = share->serial },
+                                     MPL__SHM_BYTES + name);
 
     if (!body)
         return;

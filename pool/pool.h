@@ -60,6 +60,7 @@ typedef mpl_shm_t mpl_parcel_t;
 /* Data for mpl_call_shared. A block that a newer one replaced is kept until no chunk sent before can see it. */
 typedef struct mpl_share {
     char *name;
+    uint64_t serial;                    /* in the order of sharing */
     uint64_t offset;
     size_t len;
     uint64_t replaced_at;               /* serial of the newest chunk then; 0: it is in force */
@@ -115,6 +116,7 @@ struct mpl_pool {
     uint64_t restarts_since;
     mpl_member_t *blamed;               /* the worker that DO_FAIL actions are about */
     mpl_share_t *shares;
+    uint64_t n_shared;
 
     mpl_batch_t *ready;                 /* ring of batches with something to cut; points to the last */
     mpl_batch_t *running;               /* all that are not done */
@@ -193,8 +195,8 @@ void mpl__members_prepare (mpl_pool_t *self, int worker);             /* it said
 void mpl__shares_free (mpl_pool_t *self);
 /* Tells a worker of all that is shared. 1: it knows all; 0: some of it is on its way to its host, and it must wait. */
 int mpl__shares_tell (mpl_pool_t *self, int worker);
-/* A worker on another host has what lies at that offset, and so has its host. */
-void mpl__shares_arrived (mpl_pool_t *self, int worker, uint64_t offset);
+/* A worker on another host has the data with that serial, and so has its host. */
+void mpl__shares_arrived (mpl_pool_t *self, int worker, uint64_t serial);
 /* A worker is gone: what was on its way to it must go to another. */
 void mpl__shares_lost (mpl_pool_t *self, int worker);
 

@@ -203,7 +203,7 @@ static void take_record (mpl_pool_t *self, int worker, const mpl_record_t *recor
         mpl__router_taken (self->router, worker, record);
         break;
     case MPL__SHARED:
-        mpl__shares_arrived (self, worker, record->first);
+        mpl__shares_arrived (self, worker, record->chunk);
         break;
     default:
         mpl__members_dismiss (self, worker, "a record of a type that workers do not send");

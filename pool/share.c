@@ -27,6 +27,15 @@ void mpl__shares_free (mpl_pool_t *self)
     }
 }
 
+/* Whether a host still waits for it, which would be written over what comes to lie in its place. */
+static int is_on_its_way (const mpl_share_t *share)
+{
+    for (size_t i = 0; i < share->n_on; i++)
+        if (share->on[i].state == MPL__ON_ITS_WAY)
+            return 1;
+    return 0;
+}
+
 /* Blocks that were replaced can be given back once no chunk sent before that is held. */
 static void free_replaced (mpl_pool_t *self)
 {
@@ -34,7 +43,7 @@ static void free_replaced (mpl_pool_t *self)
 
     for (mpl_share_t **at = &self->shares; *at;) {
         mpl_share_t *share = *at;
-        if (share->replaced_at && share->replaced_at < oldest) {
+        if (share->replaced_at && share->replaced_at < oldest && !is_on_its_way (share)) {
             *at = share->next;
             mpl__arena_give (self->arena, share->offset, share->len ? share->len : 1);
             free_share (share);
@@ -53,6 +62,7 @@ static mpl_share_t *new_share (mpl_pool_t *self, const char *name, const void *d
         return NULL;
     }
     share->len = len;
+    share->serial = ++self->n_shared;
     share->offset = mpl__arena_take (self->arena, len ? len : 1);
     if (share->offset == MPL__NO_BLOCK) {
         free_share (share);
@@ -83,7 +93,7 @@ static int know_host (mpl_pool_t *self, mpl_share_t *share, size_t host)
 static void send_data (mpl_pool_t *self, mpl_share_t *share, size_t host, int worker)
 {
     size_t name = strlen (share->name);
-    mpl_record_t record = { .type = MPL__SHARE_DATA, .n = (uint32_t) name };
+    mpl_record_t record = { .type = MPL__SHARE_DATA, .n = (uint32_t) name, .chunk = share->serial };
     uint8_t *body = mpl__router_add (self->router, worker, &record, MPL__SHM_BYTES + name + share->len);
 
     if (!body)
@@ -148,17 +158,17 @@ int mpl__shares_tell (mpl_pool_t *self, int worker)
     return knows_all;
 }
 
-void mpl__shares_arrived (mpl_pool_t *self, int worker, uint64_t offset)
+void mpl__shares_arrived (mpl_pool_t *self, int worker, uint64_t serial)
 {
     const mpl_pool_host_t *host = mpl__far_host (self, worker);
     size_t i = host ? (size_t) (host - self->hosts) : 0;
 
     for (mpl_share_t *share = self->shares; host && share; share = share->next) {
-        if (share->offset != offset || i >= share->n_on || share->on[i].state != MPL__ON_ITS_WAY
+        if (share->serial != serial || i >= share->n_on || share->on[i].state != MPL__ON_ITS_WAY
             || share->on[i].worker != worker)
             continue;
         share->on[i].state = MPL__IS_THERE;
-        for (int w = host->first; w < host->first + host->n; w++)
+        for (int w = host->first; !share->replaced_at && w < host->first + host->n; w++)
             if (self->members[w].state == MPL__PREPARING || self->members[w].state == MPL__SERVING)
                 mpl__members_tell_share (self, w, share);
     }

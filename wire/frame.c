@@ -13,6 +13,8 @@ int mpl__frame_get (const uint8_t *from, mpl_frame_t *frame)
         return frame->channel < MPL__CHANNELS && frame->bytes <= MPL__FRAME_DATA ? 0 : -1;
     case MPL__FRAME_TAKEN:
         return frame->channel < MPL__CHANNELS && frame->bytes == 8 ? 0 : -1;
+    case MPL__FRAME_STREAM:
+        return frame->channel < MPL__STREAM_KINDS && frame->bytes >= 8 && frame->bytes <= 8 + MPL__FRAME_DATA ? 0 : -1;
     default:
         return -1;
     }

@@ -27,7 +27,12 @@
 /* An agent's first bytes. What is before them is noise: a login shell may have said something. */
 #define MPL__GREETING "\nmplaunch agent\n"
 
-enum { MPL__FRAME_CONTROL = 1, MPL__FRAME_OF_DATA, MPL__FRAME_TAKEN };
+enum { MPL__FRAME_CONTROL = 1, MPL__FRAME_OF_DATA, MPL__FRAME_TAKEN, MPL__FRAME_STREAM };
+
+/* What a frame of a stream is, in the place of its channel: a TCP connection through the tunnel (worker/tunnel.h). Its body is the
+ * stream's id (64 bits) and then, to OPEN it, where it leads; of DATA bytes, none are its end; to those TAKEN how many (64 bits);
+ * LOST ends all whose ids have these upper 32 bits. */
+typedef enum { MPL__STREAM_OPEN, MPL__STREAM_DATA, MPL__STREAM_TAKEN, MPL__STREAM_LOST, MPL__STREAM_KINDS } mpl_stream_kind_t;
 
 /* What the agent there has as its standard input, output and error. */
 typedef enum { MPL__CHANNEL_IN, MPL__CHANNEL_OUT, MPL__CHANNEL_ERR, MPL__CHANNELS } mpl_channel_t;

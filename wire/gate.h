@@ -19,16 +19,20 @@ _Static_assert (sizeof (mpl_gates_t) == 4096, "each worker's can be mapped by th
 #define MPL__GATE_RECALLED (UINT64_C (1) << 63)
 #define MPL__GATE_SERIAL ((UINT64_C (1) << 40) - 1)
 
-/* The worker: the chunk has arrived, and its claim word is set. 1: it is to be run; 0: it was recalled, and stays so, whoever asks
- * again. */
-static inline int mpl__gate_arrive (_Atomic uint64_t *gate, uint64_t chunk)
+/* The worker: the chunk of n items has arrived; sets its claim word, so that it is run, or not when it was recalled. A long chunk
+ * that was recalled may come after a short one that has its word since: then it changes nothing, and its tag says no to whoever
+ * wants to run it. */
+static inline void mpl__gate_arrive (_Atomic uint64_t *gate, _Atomic uint64_t *word, uint64_t chunk, uint32_t n)
 {
     uint64_t old = atomic_load (gate);
 
-    while (old != (chunk | MPL__GATE_RECALLED))
+    if ((old & MPL__GATE_SERIAL) > (chunk & MPL__GATE_SERIAL))
+        return;
+    mpl__claim_set (word, chunk, n);
+    while (old != (chunk | MPL__GATE_RECALLED) && (old & MPL__GATE_SERIAL) <= (chunk & MPL__GATE_SERIAL))
         if (atomic_compare_exchange_weak (gate, &old, chunk))
-            return 1;
-    return 0;
+            return;
+    mpl__claim_set (word, chunk, 0);
 }
 
 /* The agent: takes back what is not claimed of the chunk's n items; how many, the first in *from. */

@@ -32,7 +32,8 @@ enum {
     MPL__ORDER_TAG_HOST = 2,            /* and with its host */
     MPL__ORDER_TEE = 4,                 /* what goes to files is printed too */
     MPL__ORDER_DIRECT = 8,              /* rank 0 has the agent's own standard output and error */
-    MPL__ORDER_ENV = 16                 /* `env` is the environment of the agent, too, less what belongs to its host */
+    MPL__ORDER_ENV = 16,                /* `env` is the environment of the agent, too, less what belongs to its host */
+    MPL__ORDER_TUNNEL = 32              /* workers reach main through the launcher's connections alone */
 };
 
 typedef struct {

@@ -21,7 +21,7 @@
  * Bodies: CHUNK of fixed items: the items end to end. Of variable ones: n lengths of 64 bits, then each item, padded to 16.
  * RESULT likewise, without padding between items. CHUNK_SHM: where input and room for results lie in the arena (shm_t);
  * its RESULT has flag SHM and no body. FAIL and INIT_FAILED: a sentence. PIECE: total length (64 bits), offset (64 bits), bytes of
- * one large variable result. SHARE_DATA: shm_t, the name (n bytes), the data; SHARED has their offset in `first`. INIT: the argument and a NUL. SHARE: shm_t, then the name. HELLO: the host's name.
+ * one large variable result. SHARE_DATA: shm_t, the name (n bytes), the data; SHARED has their serial in `chunk`. INIT: the argument and a NUL. SHARE: shm_t, then the name. HELLO: the host's name.
  *
  * Encoder and decoder stand here side by side; the decoder takes any bytes and never reads past them. */
 #ifndef WIRE_RECORD_H

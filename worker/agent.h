@@ -7,6 +7,7 @@
 #include "base/folder.h"
 #include "worker/crew.h"
 #include "worker/held.h"
+#include "worker/tunnel.h"
 
 #include <signal.h>
 
@@ -28,6 +29,7 @@ struct mpl_agent {
     mpl_held_t *(*start_nursery) (mpl_agent_t *self, int n_workers, mpl_err_t *err);
     /* Says something to the launcher, for main or the agent of another host; NULL: there is no launcher. */
     void (*tell_launcher) (mpl_agent_t *self, const mpl_control_t *message);
+    mpl_tunnel_t *tunnel;           /* to main, where nothing but ssh passes; NULL: there is none */
     /* On main's host in a launch of several: where main may listen, and the hosts that have workers for it. */
     mpl_control_t transport, *hosts;
     size_t n_hosts;

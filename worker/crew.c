@@ -189,7 +189,7 @@ mpl_crew_t *mpl__crew_new_far (mpl_agent_t *agent, const mpl_control_t *order)
         return NULL;
     self->is_far = 1;
     self->node = order->node;
-    if (!(self->way = strdup (order->text)) || mpl__crew_make_memory (self) < 0 || map_pages (self) < 0) {
+    if (mpl__crew_find_way (self, order->text) < 0 || mpl__crew_make_memory (self) < 0 || map_pages (self) < 0) {
         mpl__crew_destroy (&self);
         return NULL;
     }

@@ -162,6 +162,24 @@ void mpl__crew_heard (mpl_crew_t *self, const mpl_control_t *message)
         mpl__crew_take_order (self, message);
 }
 
+/* ---- the way to main ------------------------------------------------------------------------------------------- */
+
+int mpl__crew_find_way (mpl_crew_t *self, const char *text)
+{
+    size_t key = strcspn (text, " ");
+    mpl_err_t err;
+
+    if (!self->agent->tunnel) {
+        self->way = strdup (text);
+        return self->way ? 0 : -1;
+    }
+    if (mpl__tunnel_listen (self->agent->tunnel, text + key, self->port, sizeof self->port, &err) < 0) {
+        fprintf (stderr, "mplaunch: %s\n", err.text);
+        return -1;
+    }
+    return asprintf (&self->way, "%.*s %s", (int) key, text, self->port) < 0 ? -1 : 0;
+}
+
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
 static int make_memory (const char *name, size_t bytes)
@@ -197,6 +215,8 @@ void mpl__crew_free_far (mpl_crew_t *self)
 {
     if (self->is_far)
         mpl__crew_tell (self, &(mpl_control_t) { .type = MPL__C_POOL_OVER }, -1);
+    if (*self->port && self->agent->tunnel)
+        mpl__tunnel_close (self->agent->tunnel, self->port);
     if (self->gates)
         munmap (self->gates, gates_bytes (self));
     free (self->nodes);

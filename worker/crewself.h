@@ -54,6 +54,7 @@ struct mpl_crew {
     int is_far;
     uint64_t node;
     char *way;                  /* main's key and addresses */
+    char port[64];              /* of the tunnel to main, which `way` then leads to; empty: there is none */
     mpl_gates_t *gates;
     crew_key_t *keys;
     size_t n_keys;
@@ -81,6 +82,9 @@ int mpl__crew_may_use (mpl_crew_t *self, mpl_held_t *nursery);
 
 /* On another host: tells main how far a worker had come that has ended. */
 void mpl__crew_tell_last (mpl_crew_t *self, const member_t *member, const mpl_control_t *report);
+
+/* On another host: how its workers reach main, whose key and addresses these are. 0, or -1. */
+int mpl__crew_find_way (mpl_crew_t *self, const char *text);
 
 /* On another host: makes the memory that main makes on its own. 0, or -1. */
 int mpl__crew_make_memory (mpl_crew_t *self);

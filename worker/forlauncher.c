@@ -302,16 +302,33 @@ static void hand_over (launch_t *self)
         mpl__agent_turn (&self->agent, lease_due (self));
         keep_lease (self);
     }
+    mpl__tunnel_destroy (&self->agent.tunnel);
     mpl__post_destroy (&self->post);
+}
+
+static void take_stream (void *arg, mpl_stream_kind_t kind, uint64_t id, const uint8_t *bytes, size_t len)
+{
+    launch_t *self = arg;
+
+    if (self->agent.tunnel)
+        mpl__tunnel_heard (self->agent.tunnel, kind, id, bytes, len);
+}
+
+static void send_stream (void *arg, mpl_stream_kind_t kind, uint64_t id, const void *bytes, size_t len)
+{
+    mpl__post_stream (((launch_t *) arg)->post, kind, id, bytes, len);
 }
 
 static int listen_to_launcher (launch_t *self, mpl_err_t *err)
 {
-    const mpl_post_fns_t fns = { take_message, launcher_gone, self };
+    const mpl_post_fns_t fns = { take_message, take_stream, launcher_gone, self };
 
     if (self->spec->is_far) {
         mpl__lease_begin (&self->lease, self->order.beat_ns, self->order.self_end_ns, mpl__clock_boot_ns ());
         self->post = mpl__far_post (self->agent.loop, &fns, err);
+        if (self->post && self->order.flags & MPL__ORDER_TUNNEL
+            && !(self->agent.tunnel = mpl__tunnel_new (self->agent.loop, send_stream, self)))
+            return mpl__err (err, ENOMEM, "no memory for a tunnel");
         return self->post ? 0 : -1;
     }
     fcntl (self->spec->link, F_SETFD, FD_CLOEXEC);

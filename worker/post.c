@@ -254,6 +254,10 @@ static void take_frame (mpl_post_t *self, const mpl_frame_t *frame, const uint8_
 
     if (frame->kind == MPL__FRAME_OF_DATA)
         take_data (self, frame, body);
+    else if (frame->kind == MPL__FRAME_STREAM && self->fns.stream)
+        self->fns.stream (self->fns.arg, (mpl_stream_kind_t) frame->channel, mpl__get64 (body), body + 8, frame->bytes - 8);
+    else if (frame->kind == MPL__FRAME_STREAM)
+        be_gone (self, EPROTO);
     else if (frame->kind == MPL__FRAME_TAKEN)
         was_taken (self, (mpl_channel_t) frame->channel, mpl__get64 (body));
     else if (mpl__control_decode (body, frame->bytes, &message) < 0)
@@ -354,6 +358,16 @@ void mpl__post_say (mpl_post_t *self, const mpl_control_t *message)
     uint8_t bytes[MPL__CONTROL_MAX];
 
     send_frame (self, MPL__FRAME_CONTROL, 0, bytes, mpl__control_encode (bytes, message));
+}
+
+void mpl__post_stream (mpl_post_t *self, mpl_stream_kind_t kind, uint64_t id, const void *bytes, size_t len)
+{
+    uint8_t body[8 + MPL__FRAME_DATA];
+
+    mpl__put64 (body, id);
+    if (len)
+        memcpy (body + 8, bytes, len);
+    send_frame (self, MPL__FRAME_STREAM, (uint8_t) kind, body, 8 + len);
 }
 
 int mpl__post_carry (mpl_post_t *self, mpl_channel_t channel, int fd)

@@ -14,6 +14,8 @@ typedef struct mpl_post mpl_post_t;
 
 typedef struct {
     void (*heard) (void *arg, const mpl_control_t *message);    /* the message is valid until it returns */
+    /* A frame of a stream; may be NULL when there is no tunnel: then its peer is mistaken, and gone. */
+    void (*stream) (void *arg, mpl_stream_kind_t kind, uint64_t id, const uint8_t *bytes, size_t len);
     void (*gone) (void *arg, int error);        /* once: 0 at the stream's end, else errno (EPROTO: not one of ours) */
     void *arg;
 } mpl_post_fns_t;
@@ -28,6 +30,9 @@ void mpl__post_write (mpl_post_t *self, const void *bytes, size_t len);
 
 /* Sends a message, now or when there is room. When there never will be, the stream is ended, and `gone` says why. */
 void mpl__post_say (mpl_post_t *self, const mpl_control_t *message);
+
+/* Sends a frame of a stream, of at most MPL__FRAME_DATA bytes. */
+void mpl__post_stream (mpl_post_t *self, mpl_stream_kind_t kind, uint64_t id, const void *bytes, size_t len);
 
 /* Takes fd and sends what is read from it, up to its end; or writes there what comes, up to its end. */
 int mpl__post_carry (mpl_post_t *self, mpl_channel_t channel, int fd);

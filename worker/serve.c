@@ -328,8 +328,8 @@ static void take_share (worker_t *self, const mpl_record_t *record, const uint8_
     if (record->bytes < MPL__SHM_BYTES)
         refuse ("a share without an address");
     mpl__shm_get (body, &shm);
-    if (mpl__shares_set (self->shares, (const char *) body + MPL__SHM_BYTES, record->bytes - MPL__SHM_BYTES, shm.in,
-                         shm.in_len) < 0)
+    if (mpl__shares_set (self->shares, (const char *) body + MPL__SHM_BYTES, record->bytes - MPL__SHM_BYTES, record->chunk,
+                         shm.in, shm.in_len) < 0)
         refuse ("a share that is not in the arena");
 }
 
@@ -345,10 +345,10 @@ static void take_share_data (worker_t *self, const mpl_record_t *record, const u
     if (shm.in_len != record->bytes - MPL__SHM_BYTES - record->n || !self->gates)
         refuse ("shared data whose length is wrong");
     if (mpl__shares_write (self->shares, data, shm.in, shm.in_len) < 0
-        || mpl__shares_set (self->shares, (const char *) name, record->n, shm.in, shm.in_len) < 0)
+        || mpl__shares_set (self->shares, (const char *) name, record->n, record->chunk, shm.in, shm.in_len) < 0)
         cannot_begin ("no memory for shared data");
     pthread_mutex_lock (&self->outbox.lock);
-    mpl__outbox_add (&self->outbox, &(mpl_record_t) { .type = MPL__SHARED, .first = shm.in }, NULL, 0, 0);
+    mpl__outbox_add (&self->outbox, &(mpl_record_t) { .type = MPL__SHARED, .chunk = record->chunk }, NULL, 0, 0);
     mpl__outbox_flush (&self->outbox);
     pthread_mutex_unlock (&self->outbox.lock);
 }
@@ -455,9 +455,7 @@ static void announce_chunk (worker_t *self, const mpl_record_t *record)
 
     if (record->type != MPL__CHUNK || word >= MPL__SLOTS)
         return;
-    mpl__claim_set (&self->page->claims[word], record->chunk, record->n);
-    if (!mpl__gate_arrive (&self->gates->chunks[word], record->chunk))
-        mpl__claim_set (&self->page->claims[word], record->chunk, 0);
+    mpl__gate_arrive (&self->gates->chunks[word], &self->page->claims[word], record->chunk, record->n);
 }
 
 static letter_t *keep_letter (worker_t *self)

@@ -11,7 +11,7 @@
 
 typedef struct {
     char *name;
-    uint64_t offset, len;
+    uint64_t serial, offset, len;
 } share_t;
 
 struct mpl_shares {
@@ -77,10 +77,12 @@ static share_t *find (mpl_shares_t *self, const char *name, size_t len)
     return NULL;
 }
 
-int mpl__shares_set (mpl_shares_t *self, const char *name, size_t name_len, uint64_t offset, uint64_t len)
+int mpl__shares_set (mpl_shares_t *self, const char *name, size_t name_len, uint64_t serial, uint64_t offset, uint64_t len)
 {
     share_t *share = find (self, name, name_len);
 
+    if (share && share->serial > serial)
+        return 0;
     if (!share) {
         share_t *shares = realloc (self->shares, (self->n + 1) * sizeof *shares);
         if (!shares)
@@ -90,6 +92,7 @@ int mpl__shares_set (mpl_shares_t *self, const char *name, size_t name_len, uint
             return -1;
         share = &shares[self->n++];
     }
+    share->serial = serial;
     share->offset = offset;
     share->len = len;
     return mpl__shares_arena (self, offset, len ? len : 1) ? 0 : -1;

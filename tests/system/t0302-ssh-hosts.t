@@ -59,4 +59,15 @@ check "main_opens_a_port_that_may_be_opened" wait_until 5 eval 'in-host "${hosts
 check "and_no_other" eval '[ "$(in-host "${hosts[0]}" ss -Hltn | grep -cv -e ":22 " -e ":4100[0-3] ")" -eq 0 ]'
 kill -INT "$pid"
 end_of "$pid" 6
+
+printf 'hosts: [{name: "%s", slots: 1}, {name: "%s", slots: 2}, {name: "%s", slots: 1}]\ntransport: {tunnel: ssh, heartbeat: 300ms, self_end_after: 1500ms, lost_after: 2500ms}\n' "${hosts[@]:0:3}" > tunnel.yaml
+run in-host "${hosts[0]}" "$launch" -f tunnel.yaml "$cases/far_data"
+check "a_pool_works_through_a_tunnel" eval '[ $code -eq 0 ] && grep -qx "all right" out'
+start "$launch" -f tunnel.yaml "$cases/far_data" slow 4000
+check "also_when_main_is_on_another_host_than_mplaunch" wait_until 10 grep -q "serving 4" out
+check "and_no_port_is_open_but_those_of_sshd_and_the_loopback" \
+    [ "$(for h in "${hosts[@]:0:3}"; do in-host "$h" ss -Hltn; done | grep -cv -e ":22 " -e "127.0.0.1:" -e "\[::1\]:")" -eq 0 ]
+host cut "${hosts[2]}"
+kill -INT "$pid"
+check "it_ends_though_a_host_is_cut_off" end_of "$pid" 12
 finish

@@ -19,11 +19,9 @@ typedef struct {
 /* As the worker does when a chunk is read. */
 static int arrive (slot_t *slot, uint64_t chunk, uint32_t n)
 {
-    mpl__claim_set (&slot->word, chunk, n);
-    if (mpl__gate_arrive (&slot->gate, chunk))
-        return 1;
-    mpl__claim_set (&slot->word, chunk, 0);
-    return 0;
+    mpl__gate_arrive (&slot->gate, &slot->word, chunk, n);
+    uint64_t word = atomic_load (&slot->word);
+    return mpl__claim_is (word, chunk) && mpl__claim_limit (word) == n;
 }
 
 static void a_recall_that_comes_first_takes_all (void **state)
@@ -73,7 +71,7 @@ static void nothing_is_recalled_twice (void **state)
     /* Not even between the claim word and the gate, or between the gate and what the worker makes of its answer. */
     mpl__claim_set (&slot.word, INDEX + 1, 4);
     assert_int_equal (0, mpl__gate_recall (&slot.gate, &slot.word, INDEX + 1, 4, &from));
-    assert_int_equal (0, mpl__gate_arrive (&slot.gate, INDEX + 1));
+    assert_int_equal (0, arrive (&slot, INDEX + 1, 10));
     assert_int_equal (0, mpl__gate_recall (&slot.gate, &slot.word, INDEX + 1, 4, &from));
 }
 
@@ -172,6 +170,20 @@ static void each_item_is_run_or_recalled_whoever_is_faster (void **state)
             assert_int_equal (1, ran[round][i] + taken[round][i]);
 }
 
+/* A long chunk that was recalled on its way comes in after a short one that has its claim word by then. */
+static void a_late_one_does_not_take_the_word_of_a_newer (void **state)
+{
+    slot_t slot = { 0 };
+    uint32_t from = 99;
+
+    (void) state;
+    assert_int_equal (3, mpl__gate_recall (&slot.gate, &slot.word, INDEX + 5, 3, &from));
+    assert_int_equal (1, arrive (&slot, INDEX + 6, 4));
+    assert_int_equal (0, arrive (&slot, INDEX + 5, 3));
+    assert_int_equal (0, mpl__claim_take (&slot.word, INDEX + 5, 1, &from));
+    assert_int_equal (4, mpl__claim_take (&slot.word, INDEX + 6, 9, &from));
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +194,7 @@ int main (void)
         cmocka_unit_test (the_next_chunk_of_the_slot_is_not_meant),
         cmocka_unit_test (the_upper_bits_of_a_number_do_not_count),
         cmocka_unit_test (each_item_is_run_or_recalled_whoever_is_faster),
+        cmocka_unit_test (a_late_one_does_not_take_the_word_of_a_newer),
     };
 
     cmocka_set_message_output (CM_OUTPUT_TAP);

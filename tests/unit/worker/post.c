@@ -45,7 +45,7 @@ static int set_up (void **state)
 {
     fixture_t *self = calloc (1, sizeof *self);
     int there[2], back[2];
-    mpl_post_fns_t near = { heard, near_gone, self }, far = { heard, far_gone, self };
+    mpl_post_fns_t near = { heard, NULL, near_gone, self }, far = { heard, NULL, far_gone, self };
 
     assert_int_equal (0, pipe2 (there, O_CLOEXEC));
     assert_int_equal (0, pipe2 (back, O_CLOEXEC));

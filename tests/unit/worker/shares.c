@@ -62,7 +62,7 @@ static void a_name_stands_for_its_bytes_until_it_is_given_anew (void **state)
 
     (void) state;
     assert_null (mpl__shares_get (all.shares, "table", &len));
-    assert_int_equal (0, mpl__shares_set (all.shares, "table-and-more", 5, 8192, 100));
+    assert_int_equal (0, mpl__shares_set (all.shares, "table-and-more", 5, 1, 8192, 100));
     const char *data = mpl__shares_get (all.shares, "table", &len);
     assert_non_null (data);
     assert_int_equal ('c', data[0]);
@@ -70,7 +70,7 @@ static void a_name_stands_for_its_bytes_until_it_is_given_anew (void **state)
     assert_null (mpl__shares_get (all.shares, "tabl", &len));
     assert_null (mpl__shares_get (all.shares, "table-", &len));
     assert_null (mpl__shares_get (all.shares, "", &len));
-    assert_int_equal (0, mpl__shares_set (all.shares, "table", 5, 12288, 7));
+    assert_int_equal (0, mpl__shares_set (all.shares, "table", 5, 1, 12288, 7));
     data = mpl__shares_get (all.shares, "table", NULL);
     assert_int_equal ('d', data[0]);
 }
@@ -80,7 +80,7 @@ static void a_share_of_no_bytes_is_there (void **state)
     size_t len = 99;
 
     (void) state;
-    assert_int_equal (0, mpl__shares_set (all.shares, "empty", 5, 4096, 0));
+    assert_int_equal (0, mpl__shares_set (all.shares, "empty", 5, 1, 4096, 0));
     assert_non_null (mpl__shares_get (all.shares, "empty", &len));
     assert_int_equal (0, len);
 }
@@ -91,7 +91,7 @@ static void the_mapping_follows_an_arena_that_grew (void **state)
     size_t len;
 
     (void) state;
-    assert_int_equal (0, mpl__shares_set (all.shares, "old", 3, 0, 4096));
+    assert_int_equal (0, mpl__shares_set (all.shares, "old", 3, 1, 0, 4096));
     assert_null (mpl__shares_arena (all.shares, 1 << 20, 4096));
     memset (block, 'z', sizeof block);
     assert_int_equal (sizeof block, pwrite (all.arena, block, sizeof block, 1 << 20));
