@@ -42,8 +42,17 @@ void mpl__members_tell_share (mpl_pool_t *self, int worker, const mpl_share_t *s
     memcpy (body + MPL__SHM_BYTES, share->name, name);
 }
 
+static void say_goodbye (mpl_pool_t *self, int worker)
+{
+    mpl__router_add (self->router, worker, &(mpl_record_t) { .type = MPL__BYE }, 0);
+}
+
 static void prepare (mpl_pool_t *self, int worker)
 {
+    if (self->is_leaving) {                     /* one that came late: there is nothing to do any more */
+        mpl__members_serve (self, worker);
+        return;
+    }
     for (const mpl_share_t *share = self->shares; share; share = share->next)
         if (!share->replaced_at)
             mpl__members_tell_share (self, worker, share);
@@ -104,6 +113,11 @@ void mpl__members_serve (mpl_pool_t *self, int worker)
 {
     mpl_member_t *member = &self->members[worker];
 
+    if (self->is_leaving) {
+        say_goodbye (self, worker);
+        mpl__router_flush (self->router);
+        return;
+    }
     if (member->state == MPL__SERVING || mpl__core_join (self->core, worker) < 0)
         return;
     member->state = MPL__SERVING;
@@ -368,6 +382,6 @@ void mpl__members_goodbye (mpl_pool_t *self)
     mpl__far_tell_all (self, MPL__C_CLOSING);
     for (int w = 0; w < self->n_workers; w++)
         if (self->members[w].state == MPL__SERVING)
-            mpl__router_add (self->router, w, &(mpl_record_t) { .type = MPL__BYE }, 0);
+            say_goodbye (self, w);
     mpl__router_flush (self->router);
 }
