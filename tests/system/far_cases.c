@@ -605,7 +605,35 @@ static int squares (int argc, char **argv)
     return rc || n_results != n || right != n;
 }
 
-static const sub_t subs[] = { { "squares", squares }, { 0 } };
+/* --sub until FILE: maps, one after the other, until that file is there. Notes its pid in MPL_TEST_DIR when the first is done. */
+static int map_until (int argc, char **argv)
+{
+    enum { N = 400 };
+    NEED (mpl_init (&argc, &argv, tasks) == 0);
+    NEED (argc > 3);
+    job_t *jobs = jobs_of (N, DOZE, "", 0.001);
+    mpl_pool_t *pool = mpl_pool_new (NULL);
+    size_t n_maps = 0, n_wrong = 0;
+    seen_t seen[N];
+
+    NEED (pool && both_serve (pool));
+    for (; n_maps == 0 || access (argv[3], F_OK) < 0; n_maps++) {
+        memset (seen, 0, sizeof seen);
+        if (mpl_pool_map (pool, act, jobs, N, seen) < 0 || n_right (seen, N, NULL) != N) {
+            fprintf (stderr, "%s\n", mpl_error ());
+            n_wrong++;
+        }
+        if (n_maps == 0)
+            note (work_dir (), "begun", "%d\n", (int) getpid ());
+    }
+    NEED (both_serve (pool));
+    printf ("%s, %zu wrong\n", n_maps > 1 ? "several maps" : "one map", n_wrong);
+    mpl_pool_destroy (&pool);
+    free (jobs);
+    return n_wrong > 0;
+}
+
+static const sub_t subs[] = { { "squares", squares }, { "until", map_until }, { 0 } };
 
 int main (int argc, char **argv)
 {
