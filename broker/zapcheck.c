@@ -73,13 +73,14 @@ static void end (check_t *self)
 {
     int saved = errno;
 
+    /* Nothing is to be told to a monitor that is closed: libzmq's own thread would wait there for ever. */
     for (int i = 0; i < 2; i++) {
-        if (self->clients[i])               /* first: libzmq's I/O thread waits for ever to tell a monitor that is closed */
-            zmq_socket_monitor (self->clients[i], NULL, 0);
         if (self->monitors[i])
-            zmq_close (self->monitors[i]);
+            zmq_socket_monitor (self->clients[i], NULL, 0);
         if (self->clients[i])
             zmq_close (self->clients[i]);
+        if (self->monitors[i])
+            zmq_close (self->monitors[i]);
     }
     errno = saved;
 }

@@ -335,11 +335,13 @@ uint64_t mpl__reach_tick (mpl_reach_t *self, uint64_t now)
             if (mpl__post_has_input (agent->post))
                 return now;             /* we were stopped, or slow: what it said meanwhile is heard first */
             is_due (self, agent);
+            due = now;                  /* what follows from it is not to be waited for */
         } else if (agent->state == MPL__AGENT_WAITS && now >= agent->due) {
             if (n_reached >= MPL__REACH_MAX)
                 continue;               /* one of those will be due, or there, before long */
             try_now (self, agent, now);
             n_reached++;
+            due = agent->state == MPL__AGENT_GONE ? now : due;
         }
         if (agent->state != MPL__AGENT_GONE)
             due = agent->due < due ? agent->due : due;

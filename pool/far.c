@@ -171,7 +171,7 @@ int mpl__far_is_from (const mpl_pool_t *self, int worker)
     const char *user = mpl__router_user (self->router);
     char right[MPL__ZAP_USER];
 
-    if (!host || !user)
+    if (!host || !user || host->is_gone)        /* of a lost host some may live on for a moment */
         return !host && !user;
     snprintf (right, sizeof right, "%llu", (unsigned long long) host->node);
     return !strcmp (right, user);

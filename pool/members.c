@@ -43,8 +43,17 @@ void mpl__members_tell_share (mpl_pool_t *self, int worker, const mpl_share_t *s
     memcpy (body + MPL__SHM_BYTES, share->name, name);
 }
 
+static void say_goodbye (mpl_pool_t *self, int worker)
+{
+    mpl__router_add (self->router, worker, &(mpl_record_t) { .type = MPL__BYE }, 0);
+}
+
 void mpl__members_prepare (mpl_pool_t *self, int worker)
 {
+    if (self->is_leaving) {                     /* one that came late: there is nothing to do any more */
+        mpl__members_serve (self, worker);
+        return;
+    }
     self->members[worker].state = MPL__GREETED;
     if (!mpl__shares_tell (self, worker))
         return;                                 /* called again when they are there */
@@ -77,34 +86,68 @@ static void catch_up (mpl_pool_t *self, int worker, uint64_t incarnation)
         member->incarnation = incarnation;
 }
 
-void mpl__members_hello (mpl_pool_t *self, mpl_peer_t peer, const mpl_record_t *record, const uint8_t *body, uint64_t now)
+/* Who is at the other end is known: it is told what it needs. `name` is its host's, of len bytes. */
+static void greet (mpl_pool_t *self, int worker, mpl_peer_t peer, uint64_t tasks, const char *name, size_t len)
 {
-    uint32_t worker = record->at;
-
-    mpl__members_hear (self, now);              /* how its predecessor ended was said before */
-    if (worker >= (uint32_t) self->n_workers || record->fn != MPL__PROTOCOL)
-        return;
     mpl_member_t *member = &self->members[worker];
-    catch_up (self, (int) worker, record->n);
-    if (member->incarnation != record->n || member->state > MPL__STARTED || self->state > MPL__CLOSED
-        || !mpl__far_is_from (self, (int) worker))
-        return;                                 /* one that ended meanwhile */
-    if (record->first != mpl__tasks_hash (mpl__self.tasks, mpl__self.n_tasks)) {
-        mpl__pool_break (self, "worker %u has another task table than main; does the program register the same tasks in "
+
+    if (tasks != mpl__tasks_hash (mpl__self.tasks, mpl__self.n_tasks)) {
+        mpl__pool_break (self, "worker %d has another task table than main; does the program register the same tasks in "
                          "every process?", worker);
         return;
     }
     if (!member->host)
-        member->host = mpl__far_host (self, (int) worker) ? strdup (mpl__far_host (self, (int) worker)->name) : strndup ((const char *) body, record->bytes);
+        member->host = strndup (name, len);
     member->n_received = 1;
-    mpl__router_name (self->router, (int) worker, peer);
-    mpl__members_prepare (self, (int) worker);
+    mpl__router_name (self->router, worker, peer);
+    mpl__members_prepare (self, worker);
+}
+
+/* From another host a hello comes straight, and the end of its predecessor over two agents and the launcher. */
+static void greet_early (mpl_pool_t *self, int worker)
+{
+    mpl_member_t *member = &self->members[worker];
+    const mpl_pool_host_t *host = mpl__far_host (self, worker);
+
+    if (!member->early.peer || member->early.incarnation < member->incarnation || !host)
+        return;
+    member->incarnation = member->early.incarnation;
+    mpl_peer_t peer = member->early.peer;
+    member->early.peer = 0;
+    if (self->state <= MPL__CLOSED)
+        greet (self, worker, peer, member->early.tasks, host->name, strlen (host->name));
+}
+
+void mpl__members_hello (mpl_pool_t *self, mpl_peer_t peer, const mpl_record_t *record, const uint8_t *body, uint64_t now)
+{
+    int worker = (int) record->at;
+
+    mpl__members_hear (self, now);              /* how its predecessor ended was said before */
+    if (record->at >= (uint32_t) self->n_workers || record->fn != MPL__PROTOCOL)
+        return;
+    mpl_member_t *member = &self->members[worker];
+    catch_up (self, worker, record->n);
+    if (member->incarnation > record->n || self->state > MPL__CLOSED || !mpl__far_is_from (self, worker))
+        return;                                 /* one that ended meanwhile */
+    if (member->incarnation < record->n) {
+        member->early.peer = peer;
+        member->early.incarnation = record->n;
+        member->early.tasks = record->first;
+    } else if (member->state <= MPL__STARTED) {
+        const mpl_pool_host_t *host = mpl__far_host (self, worker);
+        greet (self, worker, peer, record->first, host ? host->name : (const char *) body, host ? strlen (host->name) : record->bytes);
+    }
 }
 
 void mpl__members_serve (mpl_pool_t *self, int worker)
 {
     mpl_member_t *member = &self->members[worker];
 
+    if (self->is_leaving) {
+        say_goodbye (self, worker);
+        mpl__router_flush (self->router);
+        return;
+    }
     if (member->state == MPL__SERVING || mpl__core_join (self->core, worker) < 0)
         return;
     member->state = MPL__SERVING;
@@ -176,6 +219,7 @@ static void finish_ending (mpl_pool_t *self, int worker)
     member->state = MPL__ABSENT;
     member->incarnation++;
     mpl__shares_lost (self, worker);
+    greet_early (self, worker);
     mpl__pump (self, mpl__clock_ns ());         /* failures of this worker are told while it is the one to blame */
 }
 
@@ -269,6 +313,7 @@ void mpl__members_lose (mpl_pool_t *self, int worker, uint64_t now)
     if (worker < self->n_here)
         atomic_store (&page_of (self, worker)->item, 0);
     memset (&member->last, 0, sizeof member->last);         /* nobody's item is charged for it */
+    memset (&member->early, 0, sizeof member->early);
     finish_ending (self, worker);
 }
 
@@ -371,6 +416,6 @@ void mpl__members_goodbye (mpl_pool_t *self)
     mpl__far_tell_all (self, MPL__C_CLOSING);
     for (int w = 0; w < self->n_workers; w++)
         if (self->members[w].state == MPL__SERVING)
-            mpl__router_add (self->router, w, &(mpl_record_t) { .type = MPL__BYE }, 0);
+            say_goodbye (self, w);
     mpl__router_flush (self->router);
 }

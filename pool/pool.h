@@ -46,6 +46,10 @@ typedef struct {
     struct {                            /* ENDING on another host: what its page said there */
         uint64_t chunk, item, n_sent;
     } last;
+    struct {                            /* the next one's hello, when it came before we heard of this one's end; 0: none */
+        mpl_peer_t peer;
+        uint64_t incarnation, tasks;
+    } early;
     struct {                            /* a long result of which not all pieces are here */
         uint64_t chunk;
         uint32_t at;

@@ -308,6 +308,14 @@ void mpl__agent_turn (mpl_agent_t *self, uint64_t deadline)
     self->due = tick (self);
 }
 
+/* Where there are none, nobody's end is still to come: who ended the ranks has swept them with all that was theirs. */
+static int has_children (void)
+{
+    siginfo_t ended;
+
+    return waitid (P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 void mpl__agent_end (mpl_agent_t *self)
 {
     uint64_t deadline = mpl__clock_ns () + END_LIMIT_NS;
@@ -316,7 +324,7 @@ void mpl__agent_end (mpl_agent_t *self)
     for (mpl_crew_t *crew = self->crews; crew; crew = *mpl__crew_next (crew))
         mpl__crew_terminate (crew);
     self->due = tick (self);
-    while (self->crews && mpl__clock_ns () < deadline)
+    while (self->crews && has_children () && mpl__clock_ns () < deadline)
         mpl__agent_turn (self, deadline);
     while (self->crews) {
         mpl_crew_t *crew = self->crews;

@@ -1956,6 +1956,26 @@ static void early_close_with_max_tasks_joins (void)
     mpl_pool_destroy (&pool);
 }
 
+/* Those that say hello when all is over are not waited for until their patience ends. */
+static void workers_that_come_late_do_not_hold_up_join (void)
+{
+    mpl_pool_opts_t opts = mpl_pool_defaults ();
+    const char *text = "initialized";
+
+    opts.workers = 8;
+    for (int round = 0; round < 8; round++) {
+        mpl_pool_t *pool = mpl_pool_new (&opts);
+        CHECK (pool && pool_works (pool, 10));
+        double began = now ();
+        CHECK (mpl_pool_close (pool) == 0 && mpl_pool_join (pool) == 0);
+        CHECKF (now () - began < within (1.5), "round %d: join took %g s", round, now () - began);
+        mpl_pool_destroy (&pool);
+        opts.initializer = set_text;            /* from the second round on some may be busy with it */
+        opts.init_arg = text;
+        opts.init_len = strlen (text);
+    }
+}
+
 static void terminate_cancels_what_is_not_done (void)
 {
     enum { N = 10000 };
@@ -3111,6 +3131,7 @@ static const case_t cases[] = {
     CASE (closed_pool_takes_no_more_work, BASIC),
     CASE (close_lets_submitted_work_finish, BASIC),
     CASE (early_close_with_max_tasks_joins, BASIC),
+    CASE (workers_that_come_late_do_not_hold_up_join, BASIC),
     CASE (terminate_cancels_what_is_not_done, 0),
     CASE (terminate_ends_a_map_in_another_thread, 0),
     CASE (destroy_of_nothing_does_nothing, BASIC),

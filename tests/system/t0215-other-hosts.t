@@ -78,6 +78,10 @@ check "another_version_is_told" eval '[ $code -eq 125 ] && grep -q "no mpworker 
 run "$launch" -H silent true
 check "so_is_an_end_without_a_word" eval '[ $code -eq 125 ] && grep -q "ssh ended with exit code 0 and said nothing" err'
 
+mkdir none
+run env PATH="$T/none" "$launch" -H a true
+check "where_there_is_no_ssh_that_is_said_at_once" eval '[ $code -eq 125 ] && grep -q "ssh cannot be started" err'
+
 printf 'a\nlocalhost slots=1\n' > hostfile
 run "$launch" --hostfile hostfile sh -c 'echo $MPL_NODE'
 check "a_host_that_says_no_number_is_asked" [ "$(grep -c 0 out)" -eq "$(nproc)" ]

@@ -62,8 +62,11 @@ static void what_is_too_long_or_unknown_is_refused (void **state)
     assert_int_equal (-1, get (MPL__FRAME_TAKEN, 0, 7));
     assert_int_equal (-1, get (MPL__FRAME_TAKEN, 0, 9));
     assert_int_equal (-1, get (MPL__FRAME_TAKEN, MPL__CHANNELS, 8));
+    assert_int_equal (-1, get (MPL__FRAME_STREAM, 0, 7));
+    assert_int_equal (-1, get (MPL__FRAME_STREAM, 0, 8 + MPL__FRAME_DATA + 1));
+    assert_int_equal (-1, get (MPL__FRAME_STREAM, MPL__STREAM_KINDS, 8));
     assert_int_equal (-1, get (0, 0, 0));
-    for (int kind = MPL__FRAME_TAKEN + 1; kind < 256; kind++)
+    for (int kind = MPL__FRAME_STREAM + 1; kind < 256; kind++)
         assert_int_equal (-1, get ((uint8_t) kind, 0, 8));
 }
 
