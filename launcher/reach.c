@@ -1,4 +1,5 @@
 #include "launcher/reach.h"
+#include "launcher/attach.h"
 #include "launcher/beside.h"
 #include "launcher/ssh.h"
 #include "base/clock.h"
@@ -38,6 +39,12 @@ static const mpl_host_t *host_of (const mpl_host_agent_t *agent)
     const mpl_reach_t *self = agent->owner;
 
     return &self->plan->hosts.hosts[agent->host];
+}
+
+/* Who brings us to agents. */
+static const char *carrier (const mpl_reach_t *self)
+{
+    return self->plan->attach ? "mpattach" : "ssh";
 }
 
 /* ---- what ssh says --------------------------------------------------------------------------------------------- */
@@ -137,7 +144,7 @@ static int start (mpl_reach_t *self, mpl_host_agent_t *agent)
 {
     const mpl_post_fns_t fns = { heard, gone, agent };
     int in[2] = { -1, -1 }, out[2] = { -1, -1 }, words[2] = { -1, -1 };
-    char **argv = mpl__ssh_argv (host_of (agent));
+    char **argv = self->plan->attach ? mpl__attach_argv (self->plan->attach, agent->host) : mpl__ssh_argv (host_of (agent));
 
     int rc = !argv || pipe2 (in, O_CLOEXEC) < 0 || pipe2 (out, O_CLOEXEC) < 0 || pipe2 (words, O_CLOEXEC) < 0 ? errno : 0;
     rc = rc ? rc : spawn (agent, argv, in[0], out[1], words[1]);
@@ -158,7 +165,8 @@ static int start (mpl_reach_t *self, mpl_host_agent_t *agent)
     agent->post = mpl__post_new (self->loop, out[0], in[1], MPL__GREETING, &fns);
     if (!agent->words_source || !agent->post)
         return errno;
-    mpl__post_write (agent->post, self->lines, strlen (self->lines));
+    if (!self->plan->attach)            /* there it is mpworker itself that is started */
+        mpl__post_write (agent->post, self->lines, strlen (self->lines));
     return 0;
 }
 
@@ -208,15 +216,15 @@ static void explain (mpl_reach_t *self, mpl_host_agent_t *agent)
         agent->due = mpl__clock_ns () + (RETRY_NS << (agent->n_attempts - 1));
         return;
     }
-    if (code == NOT_FOUND && self->plan->options->prefix)
+    if (code == NOT_FOUND && self->plan->options->prefix && !self->plan->attach)
         snprintf (why, sizeof why, "there is no bin/mpworker under --prefix %s there", self->plan->options->prefix);
-    else if (code == NOT_FOUND)
+    else if (code == NOT_FOUND && !self->plan->attach)
         snprintf (why, sizeof why, "mpworker is found neither at the place it has here nor in the PATH that ssh gives there; "
                   "install mplaunch there, or say with --prefix where it is");
     else if (*words)
         snprintf (why, sizeof why, "%s", words);
     else
-        snprintf (why, sizeof why, "ssh ended with %s and said nothing", mpl__status_text (status, text, sizeof text));
+        snprintf (why, sizeof why, "%s ended with %s and said nothing", carrier (self), mpl__status_text (status, text, sizeof text));
     has_failed (self, agent, why);
 }
 
@@ -276,7 +284,7 @@ static void try_now (mpl_reach_t *self, mpl_host_agent_t *agent, uint64_t now)
     agent->due = now + MPL__REACH_LIMIT_NS;
     agent->n_attempts++;
     int error = start (self, agent);
-    snprintf (why, sizeof why, "ssh cannot be started: %s", strerror (error));
+    snprintf (why, sizeof why, "%s cannot be started: %s", carrier (self), strerror (error));
     if (error)
         has_failed (self, agent, why);
 }
@@ -286,8 +294,9 @@ static void is_due (mpl_reach_t *self, mpl_host_agent_t *agent)
     char words[MPL__AGENT_WORDS], text[MPL__AGENT_WORDS + 64];
 
     if (agent->state == MPL__AGENT_REACHED) {
-        snprintf (text, sizeof text, "nothing came of it in %u s%s%s", (unsigned) (MPL__REACH_LIMIT_NS / MPL__NS_PER_S),
-                  agent->n_words ? "; ssh says: " : "", last_words (agent, words, sizeof words));
+        snprintf (text, sizeof text, "nothing came of it in %u s%s%s%s%s", (unsigned) (MPL__REACH_LIMIT_NS / MPL__NS_PER_S),
+                  agent->n_words ? "; " : "", agent->n_words ? carrier (self) : "", agent->n_words ? " says: " : "",
+                  last_words (agent, words, sizeof words));
         has_failed (self, agent, text);
     } else {
         snprintf (text, sizeof text, "nothing was heard of it for %g s", (double) self->lost_ns / MPL__NS_PER_S);
