@@ -220,11 +220,22 @@ static void keep_alive (mpl_boardlink_t *self, uint64_t now)
     }
 }
 
+/* What libzmq has to do for the socket is done, or its descriptor would stay ready although there is no message yet. */
+static void do_its_work (mpl_boardlink_t *self)
+{
+    int events;
+    size_t size = sizeof events;
+
+    if (self->state == TRIES)
+        zmq_getsockopt (self->socket, ZMQ_EVENTS, &events, &size);
+}
+
 /* Messages come before the event that says that there will be no more. */
 uint64_t mpl__boardlink_tick (mpl_boardlink_t *self)
 {
     int n = 0, event;
 
+    do_its_work (self);
     while (self->state == UP && n < BATCH && next_message (self))
         n++;
     while (self->monitor && n < BATCH && next_event (self, &event)) {
