@@ -296,7 +296,7 @@ static void any_messages_in_any_order_keep_it_whole (void **state)
                                     .lease = self.lease - (uint64_t) random () % 4, .n = (uint64_t) random () % 3000,
                                     .body = random () % 2 ? (const void *) "name" : body, .len = 4 };
             if (message.type == MPL__B_DATA)
-                message.len = (size_t) random () % 3000;
+                message.body = body, message.len = (size_t) random () % 3000;
             if (message.type == MPL__B_LEAVE && random () % 4)
                 message.type = MPL__B_OPEN;
             if (random () % 200 == 0)
