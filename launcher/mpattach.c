@@ -231,7 +231,7 @@ static void heard (void *arg, const mpl_board_t *message)
     attach_t *self = arg;
     char text[MPL__BOARD_TEXT + 1], why[MPL__BOARD_TEXT + 64];
 
-    if (message->type == MPL__B_REFUSED || message->type == MPL__B_LEAVE) {
+    if (message->type == MPL__B_REFUSED) {
         snprintf (why, sizeof why, "the broker refuses: %s", mpl__board_text (message, text));
         fail (self, why);
     } else if (self->options.is_lease) {

@@ -199,6 +199,8 @@ static int next_message (mpl_boardlink_t *self)
         if (mpl__board_decode (zmq_msg_data (&frame), zmq_msg_size (&frame), &message) < 0)
             has_failed (self, errno == EPROTONOSUPPORT ? "is of another version of mplaunch" : "said something that is no message",
                         errno == EPROTONOSUPPORT);
+        else if (message.type == MPL__B_LEAVE)
+            has_failed (self, "has given this connection up, since nothing was heard of it", 0);
         else if (message.type != MPL__B_BEAT)
             self->fns.heard (self->fns.arg, &message);
     }

@@ -13,7 +13,7 @@ typedef struct mpl_boardlink mpl_boardlink_t;
 
 typedef struct {
     void (*up) (void *arg);                                     /* now something can be said */
-    void (*heard) (void *arg, const mpl_board_t *message);      /* valid until it returns; no BEAT among them */
+    void (*heard) (void *arg, const mpl_board_t *message);      /* valid until it returns; BEAT and LEAVE are not */
     void (*lost) (void *arg, const char *why, int is_refused);  /* or not reached; refused: trying again will not help */
     void *arg;
 } mpl_boardlink_fns_t;

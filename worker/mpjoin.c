@@ -390,11 +390,6 @@ static void heard (void *arg, const mpl_board_t *message)
         fprintf (stderr, "mpjoin: the broker refuses this host: %s\n", mpl__board_text (message, text));
         self->is_refused = 1;
         break;
-    case MPL__B_LEAVE:                  /* it has given us up, as after a long sleep: we begin anew */
-        forget_streams (self);
-        leave_all (self);
-        is_up (self);
-        break;
     default:                            /* what is not said to hosts */
         break;
     }
