@@ -74,6 +74,30 @@ void mpl__sweep_marked (uint64_t mark)
         poll (NULL, 0, 1);
 }
 
+typedef struct {
+    const pid_t *pids;
+    size_t n;
+} ours_t;
+
+static int kill_other (pid_t pid, uint64_t arg)
+{
+    const ours_t *ours = (const ours_t *) (uintptr_t) arg;
+
+    for (size_t i = 0; i < ours->n; i++)
+        if (ours->pids[i] == pid)
+            return 0;
+    kill (pid, SIGKILL);
+    return waitpid (pid, NULL, WNOHANG) != pid;
+}
+
+void mpl__sweep_others (const pid_t *pids, size_t n)
+{
+    ours_t ours = { pids, n };
+
+    for (int pass = 0; pass < 8 && each_child (kill_other, (uint64_t) (uintptr_t) &ours) > 0; pass++)
+        poll (NULL, 0, 1);
+}
+
 int mpl__sweep_all (uint64_t deadline)
 {
     for (;;) {

@@ -1,5 +1,6 @@
 #include "launcher/launch.h"
 #include "launcher/agent.h"
+#include "launcher/attach.h"
 #include "launcher/job.h"
 #include "launcher/map.h"
 #include "launcher/progress.h"
@@ -424,6 +425,32 @@ static void host_failed (void *arg, mpl_host_agent_t *agent, const mpl_err_t *er
     self->unreached = LAUNCH_FAILED;
 }
 
+/* Nobody has asked for more yet: whoever does has what it needs here. */
+static void host_lent (void *arg, const char *host, int slots, uint64_t lease)
+{
+    const launch_t *self = arg;
+
+    if (self->options->is_verbose)
+        fprintf (stderr, "mplaunch: the broker lends %d more of %s (lease %llu)\n", slots, host, (unsigned long long) lease);
+}
+
+static void broker_gone (void *arg, const char *why)
+{
+    const launch_t *self = arg;
+
+    if (!self->job.is_ending)
+        fprintf (stderr, "mplaunch: %s; with it go the hosts that it has lent\n", why);
+}
+
+static int listen_to_broker (launch_t *self, mpl_err_t *err)
+{
+    const mpl_attach_fns_t fns = { host_lent, broker_gone, self };
+
+    if (self->plan->attach && mpl__attach_listen (self->plan->attach, self->loop, &fns) < 0)
+        return mpl__err (err, errno, "the broker cannot be listened to: %s", strerror (errno));
+    return 0;
+}
+
 /* All other hosts have an agent when this returns 0; nothing is started on any before. */
 static int reach_hosts (launch_t *self, mpl_err_t *err)
 {
@@ -591,6 +618,7 @@ static int tell_at_end (launch_t *self)
 static void clear (launch_t *self)
 {
     mpl__tunnel_destroy (&self->tunnel);
+    mpl__attach_destroy (&self->plan->attach);
     mpl__reach_destroy (&self->reach);
     mpl__streams_destroy (&self->streams);
     for (size_t i = 0; self->agents && i < self->n_agents; i++) {
@@ -609,6 +637,7 @@ static void clear (launch_t *self)
 /* The agents leave when all their ranks have ended. If one was killed, its ranks became our children. */
 static int finish (launch_t *self)
 {
+    mpl__attach_destroy (&self->plan->attach);
     if (mpl__sweep_all (mpl__clock_ns () + SWEEP_NS) < 0)
         fprintf (stderr, "mplaunch: some processes could not be ended\n");
     int is_told = tell_at_end (self) == 0;
@@ -620,7 +649,7 @@ static int finish (launch_t *self)
 
 static int launch (launch_t *self, mpl_err_t *err)
 {
-    if (begin (self, err) < 0 || reach_hosts (self, err) < 0)
+    if (begin (self, err) < 0 || listen_to_broker (self, err) < 0 || reach_hosts (self, err) < 0)
         return -1;
     if (self->unreached)
         return self->unreached;

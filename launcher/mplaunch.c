@@ -16,7 +16,7 @@
 static int fail (const mpl_err_t *err)
 {
     fprintf (stderr, "mplaunch: %s\n", err->text);
-    return USAGE;
+    return err->code == ETIMEDOUT || err->code == ECONNREFUSED ? LAUNCH_FAILED : USAGE;       /* the broker's fault, not the line's */
 }
 
 static int print_plan (const mpl_plan_t *plan)

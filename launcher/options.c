@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define USAGE 2
 #define NO_MEMORY 125
 #define NOT_FOUND 127
 #define SEE_HELP "mplaunch --help lists what there is"
@@ -438,9 +439,25 @@ static int check_ranks (mpl_reader_t *self)
     return MPL__GO_ON;
 }
 
+/* A broker says where all programs run. */
+static int check_attach (mpl_reader_t *self)
+{
+    const mpl_options_t *options = self->options;
+    const char *other = options->hosts ? "-hosts" : options->hostfile ? "--hostfile" : options->cluster ? "--cluster" : NULL;
+
+    for (size_t i = 0; i < options->n_apps && !other; i++)
+        other = options->apps[i].hosts ? "-H" : NULL;
+    if (options->attach && other)
+        return mpl__reader_refuse (self, "--attach and %s both say where programs run; give one of them", other);
+    return MPL__GO_ON;
+}
+
 static int check_together (mpl_reader_t *self)
 {
     const mpl_options_t *options = self->options;
+
+    if (check_attach (self) != MPL__GO_ON)
+        return USAGE;
 
     if (options->is_verbose && options->is_quiet)
         return mpl__reader_refuse (self, "-v and -q ask for the opposite; give one of them");

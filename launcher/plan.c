@@ -57,12 +57,26 @@ static int add_this_host (mpl_hosts_t *hosts, mpl_err_t *err)
     return mpl__hosts_add_list (hosts, list, err);
 }
 
+/* As many slots as there are to be processes, or all that can be had. */
+static int ask_broker (mpl_plan_t *self, mpl_err_t *err)
+{
+    const mpl_options_t *options = self->options;
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < options->n_apps && (n || !i); i++)
+        n = options->apps[i].n ? n + (uint64_t) options->apps[i].n : 0;
+    self->attach = mpl__attach_new (options->attach, n, options->timeout, options->is_quiet, &self->hosts, err);
+    return self->attach ? 0 : -1;
+}
+
 /* Every host that any program may run on: those of the launch, or those that the programs name. */
 static int read_hosts (mpl_plan_t *self, mpl_err_t *err)
 {
     const mpl_options_t *options = self->options;
     int rc = 0;
 
+    if (options->attach)
+        return ask_broker (self, err);  /* what has joined there is come to through it, be it this machine */
     if (options->cluster)
         rc = read_cluster (self, options->cluster, err);
     else if (options->hostfile)
@@ -96,7 +110,7 @@ static int count_slots (mpl_plan_t *self, mpl_err_t *err)
         return mpl__err (err, ENOMEM, "no memory for %zu hosts", self->hosts.n);
     for (size_t i = 0; i < self->hosts.n; i++) {
         const mpl_host_t *host = &self->hosts.hosts[i];
-        self->is_here[i] = mpl__host_is_here (host->name);
+        self->is_here[i] = !self->attach && mpl__host_is_here (host->name);
         self->slots[i] = host->slots ? host->slots : self->is_here[i] ? mpl__cpus_usable () : 0;
         self->has_post[i] = !self->is_here[i] || is_tunnelled (self);
         self->n_far += self->has_post[i];
@@ -202,6 +216,7 @@ int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *e
 
 void mpl__plan_clear (mpl_plan_t *self)
 {
+    mpl__attach_destroy (&self->attach);
     mpl__hosts_free (&self->hosts);
     free (self->slots);
     free (self->places);

@@ -6,12 +6,14 @@
 #include "base/err.h"
 #include "conf/cluster.h"
 #include "conf/hosts.h"
+#include "launcher/attach.h"
 #include "launcher/options.h"
 #include "launcher/placement.h"
 #include "wire/order.h"
 
 typedef struct {
     const mpl_options_t *options;
+    mpl_attach_t *attach;               /* holds the hosts that a broker has lent; NULL: none has */
     mpl_hosts_t hosts;                  /* this machine is one host, whatever names it was given */
     int *slots;                         /* of each; a host that says nothing has as many as it has usable cores; 0: it must be asked */
     int *is_here;                       /* of each: it is this machine */
@@ -28,7 +30,7 @@ typedef struct {
     char job[32];
 } mpl_plan_t;
 
-/* Reads host lists and files, and places the processes unless another host must first be asked how many cores it has. 0, and
+/* Reads host lists and files, or asks a broker and waits until it lends some, and places the processes unless another host must first be asked how many cores it has. 0, and
  * it is to be cleared, -1 too; -1 with *err: EINVAL (what was asked for cannot be), ENOMEM. */
 int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *err);
 

@@ -1,4 +1,5 @@
 #include "launcher/reach.h"
+#include "launcher/attach.h"
 #include "launcher/beside.h"
 #include "launcher/ssh.h"
 #include "base/clock.h"
@@ -39,6 +40,12 @@ static const mpl_host_t *host_of (const mpl_host_agent_t *agent)
     const mpl_reach_t *self = agent->owner;
 
     return &self->plan->hosts.hosts[agent->host];
+}
+
+/* Who brings us to agents. */
+static const char *carrier (const mpl_reach_t *self)
+{
+    return self->plan->attach ? "mpattach" : "ssh";
 }
 
 /* ---- what ssh says --------------------------------------------------------------------------------------------- */
@@ -134,9 +141,11 @@ static void heard (void *arg, const mpl_control_t *message);
 static void heard_stream (void *arg, mpl_stream_kind_t kind, uint64_t id, const uint8_t *bytes, size_t len);
 static void gone (void *arg, int error);
 
-/* What brings us there: ssh, or on this machine the agent itself. To be freed. */
+/* What brings us there: ssh, a broker's mpattach, or on this machine the agent itself. To be freed. */
 static char **carrier_argv (mpl_reach_t *self, const mpl_host_agent_t *agent)
 {
+    if (self->plan->attach)
+        return mpl__attach_argv (self->plan->attach, agent->host);
     if (!self->plan->is_here[agent->host])
         return mpl__ssh_argv (host_of (agent));
     char **argv = calloc (3, sizeof *argv);
@@ -173,7 +182,7 @@ static int start (mpl_reach_t *self, mpl_host_agent_t *agent)
     agent->post = mpl__post_new (self->loop, out[0], in[1], MPL__GREETING, &fns);
     if (!agent->words_source || !agent->post)
         return errno;
-    if (!self->plan->is_here[agent->host])
+    if (!self->plan->is_here[agent->host] && !self->plan->attach)       /* there it is mpworker itself that is started */
         mpl__post_write (agent->post, self->lines, strlen (self->lines));
     return 0;
 }
@@ -224,15 +233,15 @@ static void explain (mpl_reach_t *self, mpl_host_agent_t *agent)
         agent->due = mpl__clock_ns () + (RETRY_NS << (agent->n_attempts - 1));
         return;
     }
-    if (code == NOT_FOUND && self->plan->options->prefix)
+    if (code == NOT_FOUND && self->plan->options->prefix && !self->plan->attach)
         snprintf (why, sizeof why, "there is no bin/mpworker under --prefix %s there", self->plan->options->prefix);
-    else if (code == NOT_FOUND)
+    else if (code == NOT_FOUND && !self->plan->attach)
         snprintf (why, sizeof why, "mpworker is found neither at the place it has here nor in the PATH that ssh gives there; "
                   "install mplaunch there, or say with --prefix where it is");
     else if (*words)
         snprintf (why, sizeof why, "%s", words);
     else
-        snprintf (why, sizeof why, "ssh ended with %s and said nothing", mpl__status_text (status, text, sizeof text));
+        snprintf (why, sizeof why, "%s ended with %s and said nothing", carrier (self), mpl__status_text (status, text, sizeof text));
     has_failed (self, agent, why);
 }
 
@@ -301,7 +310,7 @@ static void try_now (mpl_reach_t *self, mpl_host_agent_t *agent, uint64_t now)
     agent->due = now + MPL__REACH_LIMIT_NS;
     agent->n_attempts++;
     int error = start (self, agent);
-    snprintf (why, sizeof why, "ssh cannot be started: %s", strerror (error));
+    snprintf (why, sizeof why, "%s cannot be started: %s", carrier (self), strerror (error));
     if (error)
         has_failed (self, agent, why);
 }
@@ -311,8 +320,9 @@ static void is_due (mpl_reach_t *self, mpl_host_agent_t *agent)
     char words[MPL__AGENT_WORDS], text[MPL__AGENT_WORDS + 64];
 
     if (agent->state == MPL__AGENT_REACHED) {
-        snprintf (text, sizeof text, "nothing came of it in %u s%s%s", (unsigned) (MPL__REACH_LIMIT_NS / MPL__NS_PER_S),
-                  agent->n_words ? "; ssh says: " : "", last_words (agent, words, sizeof words));
+        snprintf (text, sizeof text, "nothing came of it in %u s%s%s%s%s", (unsigned) (MPL__REACH_LIMIT_NS / MPL__NS_PER_S),
+                  agent->n_words ? "; " : "", agent->n_words ? carrier (self) : "", agent->n_words ? " says: " : "",
+                  last_words (agent, words, sizeof words));
         has_failed (self, agent, text);
     } else {
         snprintf (text, sizeof text, "nothing was heard of it for %g s", (double) self->lost_ns / MPL__NS_PER_S);

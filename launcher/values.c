@@ -269,6 +269,8 @@ int mpl__value_take (mpl_reader_t *self, const mpl_option_t *option, const mpl_w
         return take_text (self, written, &app->wdir);
     case MPL__OPT_PATH:
         return take_text (self, written, &app->path);
+    case MPL__OPT_ATTACH:
+        return take_text (self, written, &options->attach);
     case MPL__OPT_PREFIX:
         return take_text (self, written, &options->prefix);
     case MPL__OPT_STDIN:

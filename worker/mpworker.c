@@ -20,14 +20,17 @@ static const char usage[] =
     "usage: mpworker --for-main FD --pidfd FD --file DEVICE:INODE [--workers N] [--folder PATH] [--apart] PATH ARGV0 [ARGS...]\n"
     "       mpworker --for-launcher FD --order FD\n"
     "       mpworker --far\n"
+    "       mpworker --join FILE [--slots N] [--name NAME]\n"
     "\n"
     "mpworker starts, watches and ends worker processes on one host. It is started by programs that use\n"
-    "libmplaunch and by mplaunch, not by hand. See mpworker(1) and mplaunch(1).\n";
+    "libmplaunch and by mplaunch, not by hand, but for --join: with that this host joins an mpbroker, whose\n"
+    "certificate is FILE, and offers N slots (default: its usable cores). See mpworker(1) and mpbroker(1).\n";
 
 typedef struct {
     mpl_formain_t formain;
     mpl_forlauncher_t forlauncher;
     int is_apart;               /* already on its own: main's child has left */
+    const char *join, *slots, *name;    /* for mpjoin, which reads them */
 } options_t;
 
 static int bad (const char *what)
@@ -76,6 +79,7 @@ static int parse (int argc, char **argv, options_t *options)
         { "for-launcher", required_argument, NULL, 'l' }, { "order", required_argument, NULL, 'o' },
         { "folder", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' },
         { "far", no_argument, NULL, 'F' }, { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
+        { "join", required_argument, NULL, 'j' }, { "slots", required_argument, NULL, 's' }, { "name", required_argument, NULL, 'n' },
         { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 }
     };
     int has_file = 0;
@@ -92,10 +96,15 @@ static int parse (int argc, char **argv, options_t *options)
         case 'd': options->formain.folder = optarg; break;
         case 'F': options->forlauncher.is_far = 1; break;
         case 'a': options->is_apart = 1; break;
+        case 'j': options->join = optarg; break;
+        case 's': options->slots = optarg; break;
+        case 'n': options->name = optarg; break;
         case 'h': fputs (usage, stdout); return 0;
         case 'V': puts ("mpworker " VERSION); return 0;
         default: return 2;
         }
+    if (options->join || options->slots || options->name)
+        return options->join && optind == argc ? -1 : bad ("--slots and --name go with --join FILE, and nothing else does");
     if (options->forlauncher.is_far)
         return -1;
     if (options->forlauncher.link >= 0)
@@ -158,6 +167,33 @@ static int start_apart (int argc, char **argv)
     return rc ? 125 : 0;
 }
 
+/* Becomes mpjoin, which lies beside us and links ZeroMQ. */
+static int join (const options_t *options)
+{
+    char path[PATH_MAX], *argv[8], *slash;
+    ssize_t len = readlink ("/proc/self/exe", path, sizeof path - sizeof "/mpjoin");
+    int n = 0;
+
+    path[len < 0 ? 0 : len] = '\0';
+    if ((slash = strrchr (path, '/')))
+        memcpy (slash, "/mpjoin", sizeof "/mpjoin");
+    argv[n++] = (char *) "mpjoin";
+    if (options->slots) {
+        argv[n++] = (char *) "--slots";
+        argv[n++] = (char *) options->slots;
+    }
+    if (options->name) {
+        argv[n++] = (char *) "--name";
+        argv[n++] = (char *) options->name;
+    }
+    argv[n++] = (char *) "--";
+    argv[n++] = (char *) options->join;
+    argv[n] = NULL;
+    execv (path, argv);
+    fprintf (stderr, "mpworker: mpjoin, which belongs beside it, cannot be run: %s\n", strerror (errno));
+    return 125;
+}
+
 int main (int argc, char **argv)
 {
     options_t options = { .is_apart = 0 };
@@ -165,6 +201,8 @@ int main (int argc, char **argv)
 
     if (rc >= 0)
         return rc;
+    if (options.join)
+        return join (&options);
     if (options.forlauncher.link >= 0 || options.forlauncher.is_far)
         return serve_launcher (&options.forlauncher);
     return options.is_apart ? serve_main (&options.formain) : start_apart (argc, argv);

@@ -1,6 +1,8 @@
-/* Fuzz target: the decoders of records, control messages, orders and frames. Any bytes are decoded or refused; nothing is read beyond them, and
- * what was decoded is encoded to the same bytes. */
+/* Fuzz target: the decoders of records, control messages, orders, frames and what a broker is told. Any bytes are decoded or
+ * refused; nothing is read beyond them, and what was decoded is encoded to the same bytes. */
 #include "tests/fuzz/smoke.h"
+#include "wire/badge.h"
+#include "wire/board.h"
 #include "wire/bytes.h"
 #include "wire/control.h"
 #include "wire/frame.h"
@@ -162,7 +164,7 @@ static void fuzz_frames (const uint8_t *data, size_t size)
         uint8_t again[MPL__FRAME_HEAD];
         mpl__frame_put (again, &frame);
         expect (!memcmp (again, data + at, sizeof again), "a frame is encoded as it was decoded");
-        expect (frame.bytes <= MPL__FRAME_DATA && frame.channel < MPL__CHANNELS, "a frame is of a channel, and has its bound");
+        expect (frame.bytes <= MPL__FRAME_DATA + 8 && frame.channel < MPL__STREAM_KINDS, "a frame is of a channel, and has its bound");
         at += MPL__FRAME_HEAD;
         if (frame.bytes > size - at)
             break;
@@ -187,8 +189,46 @@ static void fuzz_true_frames (const uint8_t *data, size_t size)
     fuzz_frames (bytes, MPL__FRAME_HEAD + len);
 }
 
+static void fuzz_board (const uint8_t *data, size_t size)
+{
+    static uint8_t again[MPL__BOARD_MAX];
+    char text[MPL__BOARD_TEXT + 1];
+    mpl_board_t message;
+
+    if (mpl__board_decode (data, size, &message) < 0)
+        return;
+    expect (size <= MPL__BOARD_MAX && size == mpl__board_size (&message), "no message is longer than the longest");
+    expect (mpl__board_encode (again, &message) == size && !memcmp (again, data, size), "a message is encoded as it was decoded");
+    sum += (unsigned) strlen (mpl__board_text (&message, text));
+}
+
+static void fuzz_true_board (const uint8_t *data, size_t size)
+{
+    uint8_t *bytes = malloc (size + 8);
+
+    if (bytes && size) {
+        const uint8_t head[8] = { (uint8_t) (data[0] % (MPL__B_N + 1)), 0, MPL__PROTOCOL, 0, 0, 0, 0, 0 };
+        memcpy (bytes, head, 8);
+        memcpy (bytes + 8, data + 1, size - 1);
+        fuzz_board (bytes, size + 7);
+    }
+    free (bytes);
+}
+
+static void fuzz_badge (const uint8_t *data, size_t size)
+{
+    mpl_badge_t badge;
+    mpl_err_t err;
+
+    if (mpl__badge_parse (&badge, "fuzz", (const char *) data, size, &err) == 0)
+        expect (badge.n_addresses <= MPL__BADGE_ADDRESSES && strlen (badge.secret_key) == MPL__BADGE_KEY - 1, "a badge is whole");
+}
+
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
+    fuzz_board (data, size);
+    fuzz_true_board (data, size);
+    fuzz_badge (data, size);
     fuzz_order (data, size);
     fuzz_true_order (data, size);
     fuzz_changed_order (data, size);

@@ -46,7 +46,8 @@ prefix=$(sed -n 's/^prefix=//p' "$pc")
 lib=$(find "$dir/root" -name 'libmplaunch.*' ! -name '*.la' -printf '%h\n' -quit)
 export PKG_CONFIG_PATH=${pc%/*}${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 
-check the_programs_are_installed test -x "$dir/root$prefix/bin/mplaunch" -a -x "$dir/root$prefix/bin/mpworker"
+check the_programs_are_installed test -x "$dir/root$prefix/bin/mplaunch" -a -x "$dir/root$prefix/bin/mpworker" \
+    -a -x "$dir/root$prefix/bin/mpbroker" -a -x "$dir/root$prefix/bin/mpjoin" -a -x "$dir/root$prefix/bin/mpattach"
 
 # ours OPTION: what pkg-config says of us, with our own paths moved below the other root.
 ours () {

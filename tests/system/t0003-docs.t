@@ -136,6 +136,25 @@ sed -n 's/^| `\(MPL__C_[A-Z_]*\)` | \([0-9]*\) | \(.*\) | \(yes\|no\) | \([0-9]\
 check "control_messages_are_those_of_the_source" diff right said
 check "all_of_them" [ "$(wc -l < right)" -eq "$(echo "$numbers" | grep -vc MPL__C_N)" ]
 
+# What a broker hears and says: number, fields, longest body.
+numbers=$(sed -n '/MPL__B_JOIN = 1,/,/MPL__B_N/p' "$MPL_SRC/wire/board.h" | grep -oE '^ +MPL__B_[A-Z_]+' | tr -d ' ' |
+    awk '{ print $1, NR }')
+sed -n 's/^ *\[\(MPL__B_[A-Z_]*\)\] = { { \(.*\) }, \([0-9]\), \([A-Z_0-9]*\) },/\1|\2|\3|\4/p' "$MPL_SRC/wire/board.c" |
+    while IFS='|' read -r name fields n body; do
+        [ "$n" = 0 ] && fields= || fields=$(echo "$fields" | sed 's/F (\([a-z_]*\))/\1/g')
+        case $body in MPL__BOARD_TEXT) body=512 ;; MPL__BOARD_DATA) body=65536 ;; esac
+        echo "$name $(echo "$numbers" | awk -v name="$name" '$1 == name { print $2 }')|$fields|$body"
+    done | sort > right
+sed -n 's/^| `\(MPL__B_[A-Z_]*\)` | \([0-9]*\) | \(.*\) | \([0-9]*\) | .*/\1 \2|\3|\4/p
+    s/^| `\(MPL__B_[A-Z_]*\)` | \([0-9]*\) | | \([0-9]*\) | .*/\1 \2||\3/p' "$doc/wire.md" | sort > said
+check "messages_of_a_broker_are_those_of_the_source" diff right said
+check "and_none_is_missing" [ "$(wc -l < right)" -eq "$(echo "$numbers" | grep -vc MPL__B_N)" ]
+for program in mpbroker; do
+    "$MPL_BUILD/$program" --help | grep -oE -- '--[a-z-]+' | sort -u | grep -vxE -- '--(join|attach)' | while read -r option; do
+        grep -qE "Fl ${option#-}( |\$|,)" "$doc/man/$program.1" || echo "$option"
+    done
+done | none "every_option_of_mpbroker_is_in_its_page"
+
 # ---- names ---------------------------------------------------------------------------------------------------------
 
 # A word in backticks with two underscores or more is a promise that some test makes; CPython's begin with test_.

@@ -405,6 +405,19 @@ static void two_places_that_name_hosts_are_refused (void **state)
     assert_string_equal ("i", options.hostfile);
 }
 
+static void a_broker_lends_all_hosts_or_none (void **state)
+{
+    (void) state;
+    assert_read ("--attach c.client -n 3 ./app : ./other");
+    assert_string_equal ("c.client", options.attach);
+    assert_refused ("--attach c -H a ./app", "--attach and -H");
+    assert_refused ("--attach c ./app : -H a ./app", "--attach and -H");
+    assert_refused ("--attach c -hosts a ./app", "--attach and -hosts");
+    assert_refused ("-f a.yaml --attach c ./app", "--attach and --cluster");
+    assert_refused ("--attach c --hostfile h ./app", "--attach and --hostfile");
+    assert_refused ("--attach c --each ./app", "'--attach' does not go with --each");
+}
+
 static void hosts_belong_to_their_program (void **state)
 {
     (void) state;
@@ -952,6 +965,7 @@ int main (void)
         cmocka_unit_test (hosts_are_taken_as_they_are),
         cmocka_unit_test (a_name_in_yaml_is_a_cluster_file),
         cmocka_unit_test (two_places_that_name_hosts_are_refused),
+        cmocka_unit_test (a_broker_lends_all_hosts_or_none),
         cmocka_unit_test (hosts_belong_to_their_program),
         cmocka_unit_test (mapping_and_binding_are_chosen),
         cmocka_unit_test (a_name_alone_is_what_it_is_here),

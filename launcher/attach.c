@@ -1,0 +1,307 @@
+#include "launcher/attach.h"
+#include "launcher/beside.h"
+#include "base/clock.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LINE 1024
+#define NUMBER 24
+#define SAY_NS ((uint64_t) MPL__NS_PER_S)               /* of waiting, before it is said */
+#define LEAVE_MS 2000
+
+struct mpl_attach {
+    const char *file;
+    char *path;                         /* of mpattach */
+    pid_t pid;                          /* 0: none */
+    int in, out;                        /* our ends of its standard input and output */
+    char line[LINE];                    /* the beginning of one */
+    size_t n_line;
+    uint64_t *leases;                   /* of the hosts in the list, in its order */
+    size_t n_leases;
+    mpl_hosts_t *hosts;                 /* while slots are waited for */
+    mpl_loop_t *loop;
+    mpl_source_t *source;
+    mpl_attach_fns_t fns;
+    int is_ready;
+    int has_waited;                     /* it was said for what */
+    unsigned long long slots, launches; /* of the broker, when nothing was free */
+    int is_waiting;
+    mpl_err_t err;                      /* code 0: none */
+};
+
+/* ---- lines ----------------------------------------------------------------------------------------------------- */
+
+static int read_number (const char *text, unsigned long long *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoull (text, &end, 10);
+    return errno || end == text || *end || *text == '-' ? -1 : 0;
+}
+
+/* A host that is lent again before the launch begins has more slots under its first lease; the other one is merely held. */
+static int add_host (mpl_attach_t *self, const char *name, int slots, uint64_t lease)
+{
+    char list[LINE];
+
+    uint64_t *leases = realloc (self->leases, (self->n_leases + 1) * sizeof *leases);
+    if (!leases)
+        return mpl__err (&self->err, ENOMEM, "no memory for %zu hosts", self->n_leases + 1);
+    self->leases = leases;
+    snprintf (list, sizeof list, "%s:%d", name, slots);
+    size_t before = self->hosts->n;
+    if (mpl__hosts_add_list (self->hosts, list, &self->err) < 0)
+        return -1;
+    if (self->hosts->n > before)
+        self->leases[self->n_leases++] = lease;
+    return 0;
+}
+
+static void take_host (mpl_attach_t *self, const char *name, unsigned long long slots, unsigned long long lease)
+{
+    if (!slots || slots > MPL__SLOTS_MAX)
+        return;
+    if (!self->is_ready)
+        add_host (self, name, (int) slots, lease);
+    else if (self->fns.lent)
+        self->fns.lent (self->fns.arg, name, (int) slots, lease);
+}
+
+static void take_line (mpl_attach_t *self, char *line)
+{
+    char *words[4] = { line }, *rest = strchr (line, ' ');
+    unsigned long long a = 0, b = 0;
+    int n = 1;
+
+    if (!strncmp (line, "error ", 6)) {
+        mpl__err (&self->err, ECONNREFUSED, "%.600s", line + 6);
+        return;
+    }
+    for (; rest && n < 4; rest = strchr (rest, ' ')) {
+        *rest++ = '\0';
+        words[n++] = rest;
+    }
+    if (n == 4 && !strcmp (line, "host") && !read_number (words[2], &a) && !read_number (words[3], &b)) {
+        take_host (self, words[1], a, b);
+    } else if (n == 2 && !strcmp (line, "ready")) {
+        self->is_ready = 1;
+    } else if (n == 3 && !strcmp (line, "wait") && !read_number (words[1], &a) && !read_number (words[2], &b)) {
+        self->slots = a;
+        self->launches = b;
+        self->is_waiting = 1;
+    }
+}
+
+/* What can be read now. 0, or -1: that was all. */
+static int take_lines (mpl_attach_t *self)
+{
+    char *end;
+    ssize_t len = read (self->out, self->line + self->n_line, sizeof self->line - self->n_line);
+
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (len <= 0)
+        return -1;
+    self->n_line += (size_t) len;
+    while ((end = memchr (self->line, '\n', self->n_line))) {
+        *end = '\0';
+        take_line (self, self->line);
+        self->n_line -= (size_t) (end + 1 - self->line);
+        memmove (self->line, end + 1, self->n_line);
+    }
+    if (self->n_line == sizeof self->line)
+        self->n_line = 0;
+    return 0;
+}
+
+/* ---- the child ------------------------------------------------------------------------------------------------- */
+
+/* In a session of its own, so that the terminal's Ctrl-C comes to us alone. 0, or an errno value. */
+static int spawn (mpl_attach_t *self, char **argv, int in, int out)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    int rc = posix_spawn_file_actions_init (&actions);
+
+    if (rc)
+        return rc;
+    rc = posix_spawn_file_actions_adddup2 (&actions, in, 0);
+    rc = rc ? rc : posix_spawn_file_actions_adddup2 (&actions, out, 1);
+    if (!rc && !(rc = posix_spawnattr_init (&attr))) {
+        posix_spawnattr_setflags (&attr, POSIX_SPAWN_SETSID);
+        rc = posix_spawn (&self->pid, self->path, &actions, &attr, argv, environ);
+        posix_spawnattr_destroy (&attr);
+    }
+    posix_spawn_file_actions_destroy (&actions);
+    self->pid = rc ? 0 : self->pid;
+    return rc;
+}
+
+static int start (mpl_attach_t *self, uint64_t n, mpl_err_t *err)
+{
+    char number[NUMBER];
+    char *argv[] = { (char *) "mpattach", (char *) "--slots", number, (char *) "--", (char *) self->file, NULL };
+    int in[2] = { -1, -1 }, out[2] = { -1, -1 };
+
+    snprintf (number, sizeof number, "%llu", (unsigned long long) n);
+    if (mpl__beside ("mpattach", &self->path, err) < 0)
+        return -1;
+    int rc = pipe2 (in, O_CLOEXEC) < 0 || pipe2 (out, O_CLOEXEC) < 0 ? errno : spawn (self, argv, in[0], out[1]);
+    mpl__fd_close (&in[0]);
+    mpl__fd_close (&out[1]);
+    self->in = in[1];
+    self->out = out[0];
+    if (!rc)
+        rc = fcntl (self->out, F_SETFL, O_NONBLOCK) < 0 ? errno : 0;
+    return rc ? mpl__err (err, rc, "mpattach cannot be started: %s", strerror (rc)) : 0;
+}
+
+/* ---- waiting for slots ----------------------------------------------------------------------------------------- */
+
+static void say_what_for (mpl_attach_t *self, int is_quiet)
+{
+    self->has_waited = 1;
+    if (is_quiet)
+        return;
+    if (!self->is_waiting)
+        fprintf (stderr, "mplaunch: waiting for the broker\n");
+    else if (!self->slots)
+        fprintf (stderr, "mplaunch: waiting for slots: no host has joined the broker yet\n");
+    else
+        fprintf (stderr, "mplaunch: waiting for slots: all %llu are lent to %llu launch%s\n", self->slots, self->launches,
+                 self->launches == 1 ? "" : "es");
+}
+
+static int wait_for_slots (mpl_attach_t *self, double limit_s, int is_quiet, mpl_err_t *err)
+{
+    uint64_t began = mpl__clock_ns (), now = began, end = began + (uint64_t) (limit_s * MPL__NS_PER_S);
+
+    while (!self->is_ready && !self->err.code) {
+        uint64_t due = self->has_waited ? end : began + SAY_NS < end ? began + SAY_NS : end;
+        struct pollfd out = { .fd = self->out, .events = POLLIN };
+        int rc = poll (&out, 1, mpl__clock_poll_ms (due, now));
+        now = mpl__clock_ns ();
+        if (rc > 0 && take_lines (self) < 0 && !self->err.code)
+            return mpl__err (err, ECONNREFUSED, "mpattach, which asks the broker for slots, has ended");
+        if (now >= began + SAY_NS && !self->has_waited && !self->is_ready && !self->err.code)
+            say_what_for (self, is_quiet);
+        if (now >= end && !self->is_ready && !self->err.code)
+            return mpl__err (err, ETIMEDOUT, "no slots became free at the broker in %g s", limit_s);
+    }
+    if (!self->err.code)
+        return 0;
+    *err = self->err;
+    return -1;
+}
+
+mpl_attach_t *mpl__attach_new (const char *file, uint64_t n, double limit_s, int is_quiet, mpl_hosts_t *hosts, mpl_err_t *err)
+{
+    mpl_attach_t *self = calloc (1, sizeof *self);
+
+    if (!self) {
+        mpl__err (err, ENOMEM, "no memory to ask a broker");
+        return NULL;
+    }
+    *self = (mpl_attach_t) { .file = file, .in = -1, .out = -1, .hosts = hosts };
+    if (start (self, n, err) < 0 || wait_for_slots (self, limit_s > 0 ? limit_s : MPL__ATTACH_LIMIT_S, is_quiet, err) < 0)
+        mpl__attach_destroy (&self);
+    else
+        self->hosts = NULL;
+    return self;
+}
+
+/* ---- while it is held ------------------------------------------------------------------------------------------ */
+
+static void heard (void *arg, uint32_t events)
+{
+    mpl_attach_t *self = arg;
+
+    (void) events;
+    if (take_lines (self) == 0)
+        return;
+    mpl__loop_remove (self->loop, &self->source);
+    self->fns.gone (self->fns.arg, self->err.code ? self->err.text : "mpattach has ended");
+}
+
+int mpl__attach_listen (mpl_attach_t *self, mpl_loop_t *loop, const mpl_attach_fns_t *fns)
+{
+    self->loop = loop;
+    self->fns = *fns;
+    self->source = mpl__loop_add (loop, self->out, EPOLLIN, heard, self);
+    return self->source ? 0 : -1;
+}
+
+/* It reads a line as soon as it comes, and if it has gone, that is told otherwise. */
+void mpl__attach_want (mpl_attach_t *self, uint64_t n)
+{
+    char text[NUMBER + 8];
+    int len = snprintf (text, sizeof text, "want %llu\n", (unsigned long long) n);
+
+    mpl__fd_write_all (self->in, text, (size_t) len);
+}
+
+char **mpl__attach_argv (const mpl_attach_t *self, size_t host)
+{
+    char **argv = host < self->n_leases ? malloc (8 * sizeof *argv + NUMBER) : NULL;
+    int n = 0;
+
+    if (!argv) {
+        errno = host < self->n_leases ? ENOMEM : ENOENT;
+        return NULL;
+    }
+    char *number = (char *) (argv + 8);
+    snprintf (number, NUMBER, "%llu", (unsigned long long) self->leases[host]);
+    argv[n++] = self->path;
+    argv[n++] = (char *) "--lease";
+    argv[n++] = number;
+    argv[n++] = (char *) "--";
+    argv[n++] = (char *) self->file;
+    argv[n] = NULL;
+    return argv;
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------- */
+
+/* The end of its input is its order to leave. */
+static void reap (const mpl_attach_t *self)
+{
+    struct pollfd left = { .fd = (int) syscall (SYS_pidfd_open, self->pid, 0), .events = POLLIN };
+
+    if (left.fd < 0 || poll (&left, 1, LEAVE_MS) != 1)
+        kill (self->pid, SIGKILL);
+    mpl__fd_close (&left.fd);
+    while (waitpid (self->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+void mpl__attach_destroy (mpl_attach_t **self_p)
+{
+    mpl_attach_t *self = *self_p;
+
+    if (!self)
+        return;
+    int saved = errno;
+    if (self->loop)
+        mpl__loop_remove (self->loop, &self->source);
+    mpl__fd_close (&self->in);
+    mpl__fd_close (&self->out);
+    if (self->pid)
+        reap (self);
+    free (self->path);
+    free (self->leases);
+    free (self);
+    *self_p = NULL;
+    errno = saved;
+}
