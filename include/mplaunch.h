@@ -172,6 +172,11 @@ MPL_EXPORT MPL_CHECKED mpl_pool_t *mpl_pool_new (const mpl_pool_opts_t *opts);
 /* How many workers the pool has when all are up. */
 MPL_EXPORT int mpl_pool_size (mpl_pool_t *pool);
 
+/* Asks for so many workers in all, where hosts come later: in a launch that is attached to an mpbroker. They come as the broker
+ * lends slots, or never; mpl_pool_size counts them from when they are given a number. Asking for fewer than there are changes
+ * nothing. Does not block; any thread. 0; -1 with errno: EINVAL, ENOTSUP (in any other launch), ESHUTDOWN (the pool is closed). */
+MPL_EXPORT int mpl_pool_grow (mpl_pool_t *pool, int workers);
+
 /* Runs fn on each of the n items of `in` and puts the results into `out`, both arrays of the task's sizes: n * in_size
  * bytes, or n mpl_bytes_t, or n char *. out may be NULL for out_size 0. Blocks until every item is done or failed.
  * 0: all done. -1: EIO (some items failed: the others' results are in place, the failed ones' slots unchanged or

@@ -53,7 +53,7 @@ static int make_order (const mpl_plan_t *plan, size_t host, int standard_input, 
 
     if (fd < 0)
         return mpl__err (err, errno, "no memory for the agent's order: %s", strerror (errno));
-    if (mpl__plan_order (plan, host, standard_input, &bytes, &len, err) < 0)
+    if (mpl__plan_order (plan, host, standard_input, 0, &bytes, &len, err) < 0)
         mpl__fd_close (&fd);
     else if (mpl__fd_write_all (fd, bytes, len) < 0 || lseek (fd, 0, SEEK_SET) < 0) {
         mpl__err (err, errno, "the agent's order cannot be written: %s", strerror (errno));

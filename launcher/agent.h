@@ -33,6 +33,8 @@ typedef struct {
     char words[MPL__AGENT_WORDS];       /* what it said last */
     size_t n_words;
     int n_attempts;
+    int is_late;                        /* it came, or came back, when the ranks were running */
+    int may_come_back;                  /* GONE: it is to be reached again */
     uint64_t due;                       /* WAITS: when to try; REACHED: until when; THERE: when it is lost */
     uint64_t cores;
     const char *version;                /* of mpworker there; owned */

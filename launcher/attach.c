@@ -252,6 +252,19 @@ void mpl__attach_want (mpl_attach_t *self, uint64_t n)
     mpl__fd_write_all (self->in, text, (size_t) len);
 }
 
+int mpl__attach_take (mpl_attach_t *self, size_t host, uint64_t lease)
+{
+    size_t n = host < self->n_leases ? self->n_leases : host + 1;
+    uint64_t *leases = realloc (self->leases, n * sizeof *leases);
+
+    if (!leases)
+        return -1;
+    self->leases = leases;
+    self->n_leases = n;
+    leases[host] = lease;
+    return 0;
+}
+
 char **mpl__attach_argv (const mpl_attach_t *self, size_t host)
 {
     char **argv = host < self->n_leases ? malloc (8 * sizeof *argv + NUMBER) : NULL;

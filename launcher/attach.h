@@ -29,6 +29,9 @@ void mpl__attach_destroy (mpl_attach_t **self);
 /* Listens from now on, until it is destroyed, which has to be before the loop. 0, or -1 with errno. */
 int mpl__attach_listen (mpl_attach_t *self, mpl_loop_t *loop, const mpl_attach_fns_t *fns);
 
+/* The host of that number in the list, or one more at its end, is lent with that lease from now on. 0; -1: ENOMEM. */
+int mpl__attach_take (mpl_attach_t *self, size_t host, uint64_t lease);
+
 /* This launch wants so many slots in all. What is lent more is told by `lent`. */
 void mpl__attach_want (mpl_attach_t *self, uint64_t n);
 

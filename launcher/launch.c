@@ -27,6 +27,8 @@
 #include <unistd.h>
 
 #define LAUNCH_FAILED 125
+#define HOSTS_TO_COME 1024                              /* that a broker may lend after the launch has begun */
+#define COME_BACK_NS (5 * (uint64_t) MPL__NS_PER_S)     /* between attempts to reach a host that was lost */
 #define OUTPUT_LOST 1
 #define SWEEP_NS (2 * (uint64_t) MPL__NS_PER_S)         /* to end what a lost agent leaves */
 
@@ -39,6 +41,7 @@ typedef struct {
     sigset_t were_blocked;                              /* when we were started */
     mpl_host_agent_t *agents;                           /* one for each host */
     size_t n_agents, n_there;                           /* those that there are to be; started, and not gone */
+    size_t agents_max;
     mpl_reach_t *reach;                                 /* NULL: all hosts are this one, */
     mpl_streams_t *streams;                             /* and its agent has our descriptors */
     mpl_tunnel_t *tunnel;                               /* to main, if it is on this host and only ssh passes to others */
@@ -239,20 +242,27 @@ static void heard_stream (void *arg, mpl_host_agent_t *agent, mpl_stream_kind_t 
         stream_to (self, agent, kind, id, bytes, len);
 }
 
-/* Main hears which other hosts have workers for its pools. The ranks of its own host come first. */
-static void tell_of_hosts (launch_t *self)
+/* Main hears that a host has workers for its pools: as many as it has ranks, or slots if it came later. Ranks of main's own host
+ * count first. */
+static void tell_of_host (launch_t *self, size_t host)
 {
     const mpl_plan_t *plan = self->plan;
-    size_t at_home = home (self)->host, before = plan->n_on[at_home];
+    size_t at_home = home (self)->host, before = plan->n_on[at_home], n = plan->n_on[host];
+    mpl_control_t message = { .type = MPL__C_HOST, .node = host };
 
-    for (size_t i = 0; i < plan->hosts.n; i++) {
-        mpl_control_t host = { .type = MPL__C_HOST, .node = i, .first_slot = before, .workers = plan->n_on[i] };
-        if (i == at_home || !plan->n_on[i])
-            continue;
-        snprintf (host.text, sizeof host.text, "%s", plan->hosts.hosts[i].name);
-        mpl__agent_say (home (self), &host);
-        before += plan->n_on[i];
-    }
+    for (size_t i = 0; i < host; i++)
+        before += i == at_home ? 0 : plan->n_on[i];
+    message.first_slot = n ? before : plan->n;
+    message.workers = n ? n : (uint64_t) plan->slots[host];
+    snprintf (message.text, sizeof message.text, "%s", plan->hosts.hosts[host].name);
+    mpl__agent_say (home (self), &message);
+}
+
+static void tell_of_hosts (launch_t *self)
+{
+    for (size_t i = 0; i < self->n_agents; i++)
+        if (i != home (self)->host && self->plan->n_on[i])
+            tell_of_host (self, i);
 }
 
 static void take_message (launch_t *self, mpl_host_agent_t *agent, const mpl_control_t *message)
@@ -269,6 +279,10 @@ static void take_message (launch_t *self, mpl_host_agent_t *agent, const mpl_con
             pass_between (self, agent, message);
         else
             output_lost (self, name_of (self, agent), message->text);
+        break;
+    case MPL__C_GROW:
+        if (self->plan->attach)
+            mpl__attach_want (self->plan->attach, message->workers);
         break;
     case MPL__C_CLOSING: case MPL__C_TERMINATE: case MPL__C_DISMISS: case MPL__C_POOL_FAR: case MPL__C_POOL_OVER:
     case MPL__C_KEY: case MPL__C_RECALL: case MPL__C_RECALLED: case MPL__C_LAST: case MPL__C_SPAWNED: case MPL__C_EXITED:
@@ -309,6 +323,13 @@ static size_t lose_ranks (launch_t *self, size_t host)
     return n;
 }
 
+/* A host that is lost is reached again, and serves again, as long as the job lasts; one that was lent is its broker's affair. */
+static void come_back (launch_t *self, mpl_host_agent_t *agent)
+{
+    if (!self->plan->attach && !self->job.is_ending && !self->job.n_interrupts)
+        mpl__reach_add (self->reach, agent, self->now + COME_BACK_NS);
+}
+
 /* A pool goes on without the host, unless main is there. Ranks that are no pool's are missed. */
 static void host_gone (void *arg, mpl_host_agent_t *agent, const char *why)
 {
@@ -332,6 +353,8 @@ static void host_gone (void *arg, mpl_host_agent_t *agent, const char *why)
         mpl__agent_say (home (self), &lost);
     if (is_missed && !self->job.is_ending)
         end_job (self);
+    else if (!is_missed)
+        come_back (self, agent);
     for (; n; n--)
         act (self, mpl__job_ended (&self->job, 0, 0, 1, self->now), 0);
 }
@@ -396,13 +419,32 @@ static int begin (launch_t *self, mpl_err_t *err)
     self->now = mpl__clock_ns ();
     prctl (PR_SET_CHILD_SUBREAPER, 1);
     self->n_agents = self->plan->hosts.n;
-    self->agents = calloc (self->n_agents, sizeof *self->agents);
+    self->agents_max = self->n_agents + (self->plan->attach ? HOSTS_TO_COME : 0);
+    self->agents = calloc (self->agents_max, sizeof *self->agents);     /* it never moves: others point into it */
     self->loop = mpl__loop_new ();
     if (!self->agents || !self->loop || take_signals (self) < 0)
         return mpl__err (err, errno, "the launch cannot begin: %s", strerror (errno));
-    for (size_t i = 0; i < self->n_agents; i++)
+    for (size_t i = 0; i < self->agents_max; i++)
         self->agents[i] = (mpl_host_agent_t) { .host = i, .link = -1, .words_fd = -1 };
     return 0;
+}
+
+static int order_there (launch_t *self, mpl_host_agent_t *agent, int standard_input, mpl_err_t *err);
+
+/* The ranks run already: it gives workers to pools. */
+static void welcome_late (launch_t *self, mpl_host_agent_t *agent)
+{
+    mpl_err_t err;
+
+    agent->is_late = 1;
+    if (order_there (self, agent, MPL__STDIN_NONE, &err) < 0) {
+        fprintf (stderr, "mplaunch: the job goes on without %s: %s\n", name_of (self, agent), err.text);
+        mpl__agent_say (agent, &(mpl_control_t) { .type = MPL__C_TERMINATE });
+        return;
+    }
+    if (!self->options->is_quiet)
+        fprintf (stderr, "mplaunch: %s is there and serves\n", name_of (self, agent));
+    tell_of_host (self, agent->host);
 }
 
 static void host_there (void *arg, mpl_host_agent_t *agent)
@@ -410,6 +452,10 @@ static void host_there (void *arg, mpl_host_agent_t *agent)
     launch_t *self = arg;
 
     self->n_there++;
+    if (self->tally.ranks) {
+        welcome_late (self, agent);
+        return;
+    }
     if (self->options->is_verbose)
         fprintf (stderr, "mplaunch: an agent is on %s, which has %d cores\n", name_of (self, agent), (int) agent->cores);
     if (!self->plan->slots[agent->host])
@@ -420,18 +466,42 @@ static void host_failed (void *arg, mpl_host_agent_t *agent, const mpl_err_t *er
 {
     launch_t *self = arg;
 
-    (void) agent;
-    fprintf (stderr, "mplaunch: %s\n", err->text);
-    self->unreached = LAUNCH_FAILED;
+    if (!self->tally.ranks) {
+        fprintf (stderr, "mplaunch: %s\n", err->text);
+        self->unreached = LAUNCH_FAILED;
+        return;
+    }
+    if (self->options->is_verbose)
+        fprintf (stderr, "mplaunch: %s\n", err->text);
+    come_back (self, agent);
 }
 
-/* Nobody has asked for more yet: whoever does has what it needs here. */
-static void host_lent (void *arg, const char *host, int slots, uint64_t lease)
+/* A host that left the broker and joined it again has its old place. */
+static int place_of_lent (launch_t *self, const char *name, int slots, mpl_err_t *err)
 {
-    const launch_t *self = arg;
+    int known = mpl__hosts_find (&self->plan->hosts, name);
 
-    if (self->options->is_verbose)
-        fprintf (stderr, "mplaunch: the broker lends %d more of %s (lease %llu)\n", slots, host, (unsigned long long) lease);
+    if (known >= 0 && self->agents[known].state != MPL__AGENT_GONE)
+        return mpl__err (err, EEXIST, "this launch has an agent there already");
+    if (known >= 0 || self->n_agents == self->agents_max)
+        return known >= 0 ? known : mpl__err (err, E2BIG, "%zu hosts are the most one launch may have", self->agents_max);
+    int host = mpl__plan_add_host (self->plan, name, slots, err);
+    if (host < 0 || mpl__streams_extend (self->streams) < 0)
+        return -1;
+    self->n_agents++;
+    return host;
+}
+
+static void host_lent (void *arg, const char *name, int slots, uint64_t lease)
+{
+    launch_t *self = arg;
+    mpl_err_t err = { 0 };
+    int host = place_of_lent (self, name, slots, &err);
+
+    if (host >= 0 && mpl__attach_take (self->plan->attach, (size_t) host, lease) == 0)
+        mpl__reach_add (self->reach, &self->agents[host], self->now);
+    else if (self->options->is_verbose)
+        fprintf (stderr, "mplaunch: what the broker lends of %s is not used: %s\n", name, err.text);
 }
 
 static void broker_gone (void *arg, const char *why)
@@ -539,7 +609,7 @@ static int order_there (launch_t *self, mpl_host_agent_t *agent, int standard_in
 
     if (agent->state != MPL__AGENT_THERE)
         return 0;                       /* lost again: that was said */
-    if (mpl__plan_order (self->plan, agent->host, standard_input, &bytes, &len, err) < 0)
+    if (mpl__plan_order (self->plan, agent->host, standard_input, agent->is_late, &bytes, &len, err) < 0)
         return -1;
     mpl__post_write (agent->post, bytes, len);          /* before any frame */
     free (bytes);

@@ -228,6 +228,34 @@ void mpl__plan_clear (mpl_plan_t *self)
     *self = (mpl_plan_t) { .options = NULL };
 }
 
+static int extend (int **array, size_t n, int value)
+{
+    int *larger = realloc (*array, (n + 1) * sizeof *larger);
+
+    if (!larger)
+        return -1;
+    *array = larger;
+    larger[n] = value;
+    return 0;
+}
+
+int mpl__plan_add_host (mpl_plan_t *self, const char *name, int slots, mpl_err_t *err)
+{
+    size_t n = self->hosts.n;
+    char list[HOST_NAME + 16];
+    size_t *n_on = realloc (self->n_on, (n + 1) * sizeof *n_on);
+
+    if (n_on)
+        self->n_on = n_on;
+    if (!n_on || extend (&self->slots, n, slots) < 0 || extend (&self->is_here, n, 0) < 0 || extend (&self->has_post, n, 1) < 0)
+        return mpl__err (err, ENOMEM, "no memory for one more host");
+    n_on[n] = 0;
+    snprintf (list, sizeof list, "%s:%d", name, slots);
+    if (mpl__hosts_add_list (&self->hosts, list, err) < 0)
+        return -1;
+    return self->hosts.n == n + 1 ? (int) n : mpl__err (err, EEXIST, "the host %s is used by this launch already", name);
+}
+
 /* ---- the order ------------------------------------------------------------------------------------------------- */
 
 mpl_deal_t mpl__plan_deal (const mpl_options_t *options)
@@ -271,7 +299,8 @@ static uint64_t flags_of (const mpl_plan_t *self, size_t host)
            | (self->hosts.n > 1 ? MPL__ORDER_TAG_HOST : 0) | (options->is_teed ? MPL__ORDER_TEE : 0)
            | (options->is_each && !self->has_post[host] ? MPL__ORDER_DIRECT : 0)
            | (self->has_post[host] ? MPL__ORDER_ENV : 0)
-           | (self->has_post[host] && self->transport.tunnel == MPL__TUNNEL_SSH ? MPL__ORDER_TUNNEL : 0);
+           | (self->has_post[host] && self->transport.tunnel == MPL__TUNNEL_SSH ? MPL__ORDER_TUNNEL : 0)
+           | (self->attach ? MPL__ORDER_GROWS : 0);
 }
 
 static uint64_t ns_of (double seconds)
@@ -320,7 +349,8 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     order->sharers = options->is_each ? (uint64_t) options->each_jobs : order->n_ranks;
 }
 
-int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, uint8_t **bytes, size_t *len, mpl_err_t *err)
+int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, int is_late, uint8_t **bytes, size_t *len,
+                     mpl_err_t *err)
 {
     mpl_order_t order = { .apps = calloc (self->options->n_apps, sizeof *order.apps),
                           .ranks = calloc (self->n + 1, sizeof *order.ranks) };
@@ -328,6 +358,11 @@ int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, ui
 
     if (order.apps && order.ranks) {
         fill_order (self, host, standard_input, &order);
+        if (is_late) {
+            order.n_ranks = 0;
+            order.sharers = (uint64_t) self->slots[host];
+            order.flags |= MPL__ORDER_STAYS;
+        }
         rc = mpl__order_encode (&order, bytes, len);
     }
     if (rc < 0)

@@ -43,7 +43,12 @@ void mpl__plan_clear (mpl_plan_t *self);
 mpl_deal_t mpl__plan_deal (const mpl_options_t *options);
 mpl_hold_t mpl__plan_hold (const mpl_options_t *options);
 
-/* The order for one host's agent; the caller frees *bytes. standard_input: as in the options. 0, or -1 with *err. */
-int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, uint8_t **bytes, size_t *len, mpl_err_t *err);
+/* The order for one host's agent; the caller frees *bytes. standard_input: as in the options. is_late: it comes when the ranks
+ * run already, has none of them, and stays to give workers to pools. 0, or -1 with *err. */
+int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, int is_late, uint8_t **bytes, size_t *len,
+                     mpl_err_t *err);
+
+/* One more host, with so many slots, that a broker has lent since; its number, or -1 with *err. */
+int mpl__plan_add_host (mpl_plan_t *self, const char *name, int slots, mpl_err_t *err);
 
 #endif

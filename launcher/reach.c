@@ -359,10 +359,24 @@ uint64_t mpl__reach_tick (mpl_reach_t *self, uint64_t now)
     return due;
 }
 
+void mpl__reach_add (mpl_reach_t *self, mpl_host_agent_t *agent, uint64_t due)
+{
+    size_t i = (size_t) (agent - self->agents);
+
+    agent->owner = self;
+    agent->state = MPL__AGENT_WAITS;
+    agent->due = due;
+    agent->n_attempts = 0;
+    self->n = i < self->n ? self->n : i + 1;
+}
+
 void mpl__reach_hurry (mpl_reach_t *self, uint64_t now)
 {
     uint64_t patience = 2 * (uint64_t) (self->plan->transport.heartbeat * MPL__NS_PER_S) + MPL__NS_PER_S;
 
+    for (size_t i = 0; i < self->n; i++)
+        if (self->agents[i].owner == self && self->agents[i].state == MPL__AGENT_WAITS)
+            self->agents[i].state = MPL__AGENT_GONE;
     if (patience >= self->lost_ns)
         return;
     self->lost_ns = patience;

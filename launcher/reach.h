@@ -30,7 +30,10 @@ mpl_reach_t *mpl__reach_new (mpl_loop_t *loop, const mpl_plan_t *plan, mpl_host_
 /* Does what is due at `now`; the next instant at which something is. */
 uint64_t mpl__reach_tick (mpl_reach_t *self, uint64_t now);
 
-/* The job is ending: a host that is silent for two heartbeats and a second is not waited for any more; it ends by itself. */
+/* One more agent of the array, in state WAITS; or one that is gone is reached again at `due`. Failing to is told as any time. */
+void mpl__reach_add (mpl_reach_t *self, mpl_host_agent_t *agent, uint64_t due);
+
+/* The job is ending: nobody is reached any more, and a host that is silent for two heartbeats and a second is not waited for any more; it ends by itself. */
 void mpl__reach_hurry (mpl_reach_t *self, uint64_t now);
 
 /* Ends what is left: those there see it and end all that is theirs. */

@@ -15,8 +15,10 @@ struct mpl_streams {
     int standard_input;
     mpl_sink_t *sinks[2];               /* standard output and error */
     mpl_stream_t **streams;             /* two for each host; NULL: not connected */
+    size_t n;
     mpl_input_t *input;                 /* NULL: at most one host reads */
     int input_fd;
+    int has_begun;                      /* input flows: who comes later has none */
 };
 
 /* The one that has our own standard input; -1: none, or all have a copy. */
@@ -28,9 +30,9 @@ static int reading_host (const mpl_streams_t *self)
 /* The end that a host's agent reads from; -1: it has ours; -2: it cannot be made. */
 static int open_input (mpl_streams_t *self, size_t host)
 {
-    if (reading_host (self) == (int) host)
+    if (reading_host (self) == (int) host && !self->has_begun)
         return -1;
-    int fd = self->input ? mpl__input_add (self->input) : open ("/dev/null", O_RDONLY | O_CLOEXEC);
+    int fd = self->input && !self->has_begun ? mpl__input_add (self->input) : open ("/dev/null", O_RDONLY | O_CLOEXEC);
     return fd < 0 ? -2 : fd;
 }
 
@@ -52,8 +54,22 @@ static int open_output (mpl_streams_t *self, size_t host, int which)
     mpl_stream_t *stream = mpl__stream_new (self->sinks[which], pair[0], &style);
     if (!stream)
         mpl__fd_close (&pair[1]);
+    mpl__stream_destroy (&self->streams[2 * host + (size_t) which]);
     self->streams[2 * host + (size_t) which] = stream;
     return pair[1];
+}
+
+int mpl__streams_extend (mpl_streams_t *self)
+{
+    size_t n = 2 * self->plan->hosts.n;
+    mpl_stream_t **streams = realloc (self->streams, n * sizeof *streams);
+
+    if (!streams)
+        return -1;
+    self->streams = streams;
+    memset (streams + self->n, 0, (n - self->n) * sizeof *streams);
+    self->n = n;
+    return 0;
 }
 
 int mpl__streams_open (mpl_streams_t *self, size_t host, int fds[3], mpl_err_t *err)
@@ -85,6 +101,7 @@ int mpl__streams_open_post (mpl_streams_t *self, size_t host, mpl_post_t *post, 
 
 void mpl__streams_begin (mpl_streams_t *self)
 {
+    self->has_begun = 1;
     if (self->input)
         mpl__input_begin (self->input);
 }
@@ -100,7 +117,7 @@ int mpl__streams_error (const mpl_streams_t *self) { return mpl__sink_error (sel
 
 int mpl__streams_is_done (const mpl_streams_t *self)
 {
-    for (size_t i = 0; i < 2 * self->plan->hosts.n; i++)
+    for (size_t i = 0; i < self->n; i++)
         if (!mpl__stream_is_ended (self->streams[i]))
             return 0;
     return mpl__sink_is_empty (self->sinks[0]) && mpl__sink_is_empty (self->sinks[1]);
@@ -123,7 +140,8 @@ mpl_streams_t *mpl__streams_new (mpl_loop_t *loop, const mpl_plan_t *plan, int s
 
     if (self) {
         *self = (mpl_streams_t) { .loop = loop, .plan = plan, .standard_input = standard_input, .input_fd = -1 };
-        self->streams = calloc (2 * plan->hosts.n, sizeof *self->streams);
+        self->n = 2 * plan->hosts.n;
+        self->streams = calloc (self->n, sizeof *self->streams);
         self->sinks[0] = mpl__sink_new (loop, 1);
         self->sinks[1] = mpl__sink_new (loop, 2);
         if (self->streams && self->sinks[0] && self->sinks[1] && begin_input (self) == 0)
@@ -140,7 +158,7 @@ void mpl__streams_destroy (mpl_streams_t **self_p)
 
     if (!self)
         return;
-    for (size_t i = 0; self->streams && i < 2 * self->plan->hosts.n; i++)
+    for (size_t i = 0; self->streams && i < self->n; i++)
         mpl__stream_destroy (&self->streams[i]);
     mpl__input_destroy (&self->input);
     mpl__fd_close (&self->input_fd);

@@ -13,7 +13,10 @@ typedef struct mpl_streams mpl_streams_t;
 /* standard_input: as in the options. NULL with *err. */
 mpl_streams_t *mpl__streams_new (mpl_loop_t *loop, const mpl_plan_t *plan, int standard_input, mpl_err_t *err);
 
-/* Connects the agent of a host: by descriptors 0 to 2 for it, which the caller closes (-1: ours); or through its post. 0, or -1
+/* There may be more hosts than the plan had at first. 0; -1: ENOMEM. */
+int mpl__streams_extend (mpl_streams_t *self);
+
+/* Connects the agent of a host, again if it was connected before: by descriptors 0 to 2 for it, which the caller closes (-1: ours); or through its post. 0, or -1
  * with *err. */
 int mpl__streams_open (mpl_streams_t *self, size_t host, int fds[3], mpl_err_t *err);
 int mpl__streams_open_post (mpl_streams_t *self, size_t host, mpl_post_t *post, mpl_err_t *err);

@@ -99,25 +99,85 @@ static mpl_pool_host_t *add_host (mpl_pool_t *self, const mpl_control_t *message
         return NULL;
     }
     hosts[self->n_hosts] = (mpl_pool_host_t) { .node = message->node, .name = name,
-                                               .first = mpl__far_share (self->n_workers, size, 0, before),
-                                               .n = mpl__far_share (self->n_workers, size, before, (int) message->workers) };
+                                               .n_slots = (int) message->workers };
+    if (before < size) {
+        hosts[self->n_hosts].first = mpl__far_share (self->n_wanted, size, 0, before);
+        hosts[self->n_hosts].n = mpl__far_share (self->n_wanted, size, before, (int) message->workers);
+    }
     return &hosts[self->n_hosts++];
+}
+
+/* Has a host's agent start its workers, the first of each number as that incarnation. */
+static void open_host (mpl_pool_t *self, const mpl_pool_host_t *host, uint64_t incarnation)
+{
+    mpl_control_t order = { .type = MPL__C_POOL_FAR, .workers = (uint64_t) host->n, .first_slot = (uint64_t) host->first,
+                            .timeout_ns = (uint64_t) (self->opts.task_timeout * 1e9), .memory = self->opts.memory_limit,
+                            .incarnation = incarnation };
+
+    if (!host->n || open_door (self) < 0)
+        return;
+    snprintf (order.text, sizeof order.text, "%s", self->way);
+    tell (self, host, &order);
+}
+
+/* Numbers that nobody has had, for as many workers as are wanted still, to a host that came after the pool was opened. */
+static void give_numbers (mpl_pool_t *self, mpl_pool_host_t *host)
+{
+    int n_alive = self->n_workers;
+
+    for (size_t i = 0; i < self->n_hosts; i++)
+        n_alive -= self->hosts[i].is_gone ? self->hosts[i].n : 0;
+    int n = self->n_wanted - n_alive;
+    n = n > host->n_slots ? host->n_slots : n;
+    n = n > self->capacity - self->n_workers ? self->capacity - self->n_workers : n;
+    if (host->n || host->is_gone || n <= 0)
+        return;
+    host->first = self->n_workers;
+    host->n = n;
+    self->n_workers += n;
+    open_host (self, host, 0);
+}
+
+/* It was lost, and is there again: its workers have the numbers of those before, and are not they. */
+static void welcome_back (mpl_pool_t *self, mpl_pool_host_t *host)
+{
+    uint64_t incarnation = 0;
+
+    host->is_gone = 0;
+    for (int w = host->first; w < host->first + host->n; w++)
+        incarnation = self->members[w].incarnation > incarnation ? self->members[w].incarnation : incarnation;
+    for (int w = host->first; w < host->first + host->n; w++)
+        self->members[w].incarnation = incarnation;
+    mpl__shares_forget_host (self, (size_t) (host - self->hosts));
+    open_host (self, host, incarnation);
+}
+
+void mpl__far_grow (mpl_pool_t *self, int workers)
+{
+    mpl_control_t message = { .type = MPL__C_GROW, .workers = (uint64_t) workers };
+
+    self->n_wanted = workers;
+    for (size_t i = 0; i < self->n_hosts; i++)
+        give_numbers (self, &self->hosts[i]);
+    if (!self->is_channel_over)
+        mpl__control_send (self->channel, &message, NULL, 0);
 }
 
 static void take_host (mpl_pool_t *self, const mpl_control_t *message)
 {
+    mpl_pool_host_t *host = find_node (self, message->node);
     uint64_t size = (uint64_t) mpl__self.size;
 
-    if (self->state > MPL__CLOSED || self->is_leaving || find_node (self, message->node) || message->first_slot >= size
-        || message->workers > size - message->first_slot)
+    if (self->state > MPL__CLOSED || self->is_leaving || message->workers > MPL__WORKERS_MAX
+        || (message->first_slot < size && message->workers > size - message->first_slot))
         return;
-    mpl_pool_host_t *host = add_host (self, message);
-    if (!host || !host->n || open_door (self) < 0)
-        return;
-    mpl_control_t order = { .type = MPL__C_POOL_FAR, .workers = (uint64_t) host->n, .first_slot = (uint64_t) host->first,
-                            .timeout_ns = (uint64_t) (self->opts.task_timeout * 1e9), .memory = self->opts.memory_limit };
-    snprintf (order.text, sizeof order.text, "%s", self->way);
-    tell (self, host, &order);
+    if (host && host->is_gone) {
+        welcome_back (self, host);
+    } else if (!host && (host = add_host (self, message))) {
+        open_host (self, host, 0);
+        if (message->first_slot >= size)
+            give_numbers (self, host);
+    }
 }
 
 /* Its work is given to others, and none of its items is charged. */

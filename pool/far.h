@@ -14,7 +14,8 @@ typedef struct mpl_pool mpl_pool_t;
 typedef struct {
     uint64_t node;                      /* its number in the launch */
     char *name;                         /* owned; results point to it */
-    int first, n;                       /* its workers' numbers */
+    int first, n;                       /* its workers' numbers; n 0: it has none yet */
+    int n_slots;                        /* that it has to give */
     int is_gone;                        /* lost, or of no use: nothing is asked of it any more */
 } mpl_pool_host_t;
 
@@ -23,6 +24,9 @@ int mpl__far_share (int n, int size, int first, int len);
 
 /* What the agent says of other hosts on the channel. */
 void mpl__far_take (mpl_pool_t *self, const mpl_control_t *message, uint64_t now);
+
+/* So many workers are wanted in all, more than before: hosts that have come get their part, and the launcher is asked for others. */
+void mpl__far_grow (mpl_pool_t *self, int workers);
 
 /* The host of a worker; NULL: main's. */
 mpl_pool_host_t *mpl__far_host (const mpl_pool_t *self, int worker);

@@ -125,6 +125,7 @@ static int join_launch (const char *text)
     mpl__self.size = (int) welcome.size;
     mpl__self.local_rank = (int) welcome.local_rank;
     mpl__self.local_size = (int) welcome.local_size;
+    mpl__self.growth = (int) welcome.n;
     if (welcome.role == MPL__ROLE_NURSERY) {
         mpl__self.part = MPL__IS_TASK;
         mpl__nursery (link, mpl__self.tasks, mpl__self.n_tasks);

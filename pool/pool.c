@@ -153,14 +153,14 @@ static int make_router (mpl_pool_t *self)
     if (!ctx)
         return -1;
     pthread_mutex_lock (&lock);
-    self->router = mpl__router_new (ctx, (size_t) self->n_workers, mpl__link_folder (), &self->endpoint_fd);
+    self->router = mpl__router_new (ctx, (size_t) self->capacity, mpl__link_folder (), &self->endpoint_fd);
     pthread_mutex_unlock (&lock);
     return self->router ? 0 : -1;
 }
 
 static int make_parts (mpl_pool_t *self)
 {
-    size_t n = (size_t) self->n_workers;
+    size_t n = (size_t) self->capacity;
 
     if (!(self->members = calloc (n, sizeof *self->members)))
         return -1;
@@ -200,7 +200,7 @@ int mpl__pool_order (mpl_pool_t *self, mpl_err_t *err)
 
 static void free_pool (mpl_pool_t *self)
 {
-    for (int w = 0; self->members && w < self->n_workers; w++) {
+    for (int w = 0; self->members && w < self->capacity; w++) {
         mpl__fd_close (&self->members[w].pidfd);
         free (self->members[w].host);
         free (self->members[w].piece.data);
@@ -260,6 +260,8 @@ static mpl_pool_t *new_pool (const mpl_pool_opts_t *opts, uint16_t init_fn)
     self->id = atomic_fetch_add (&n_made, 1) + 1;
     self->channel = self->agent_pidfd = self->endpoint_fd = self->pages_fd = self->kick = -1;
     self->n_workers = opts->workers ? opts->workers : mpl__self.link >= 0 ? mpl__self.size : mpl__cpus_usable ();
+    self->n_wanted = self->n_workers;
+    self->capacity = self->n_workers + mpl__self.growth;
     self->n_here = mpl__far_share (self->n_workers, mpl__self.size, 0, mpl__self.local_size);
     self->start_by = mpl__clock_in_ms (START_LIMIT_MS);
     pthread_mutex_init (&self->lock, NULL);
@@ -327,6 +329,24 @@ MPL_EXPORT mpl_pool_t *mpl_pool_new (const mpl_pool_opts_t *opts_p)
 }
 
 MPL_EXPORT int mpl_pool_size (mpl_pool_t *self) { return self->n_workers; }
+
+MPL_EXPORT int mpl_pool_grow (mpl_pool_t *self, int workers)
+{
+    if (mpl__pool_check (self, "mpl_pool_grow") < 0)
+        return -1;
+    if (!mpl__self.growth)
+        return mpl__fail (ENOTSUP, "mpl_pool_grow: hosts come later only to a launch that is attached to an mpbroker (mplaunch --attach)");
+    if (workers < 1 || workers > self->capacity)
+        return mpl__fail (EINVAL, "mpl_pool_grow: workers is %d; 1 to %d", workers, self->capacity);
+    pthread_mutex_lock (&self->lock);
+    int rc = 0;
+    if (self->state != MPL__OPEN)
+        rc = mpl__fail (ESHUTDOWN, "mpl_pool_grow: the pool takes no more work");
+    else if (workers > self->n_wanted)
+        mpl__far_grow (self, workers);
+    pthread_mutex_unlock (&self->lock);
+    return rc;
+}
 
 int mpl__pool_check (const mpl_pool_t *self, const char *caller)
 {

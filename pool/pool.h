@@ -91,7 +91,8 @@ struct mpl_pool {
     pid_t owner;                        /* the process that made it */
     mpl_pool_opts_t opts;               /* init_arg is our copy */
     uint16_t init_fn;
-    int n_workers;
+    int n_workers;                      /* numbers given out so far; all arrays have room for `capacity` */
+    int capacity, n_wanted;
     int n_here;                         /* the first of them are on this host */
     mpl_pool_host_t *hosts;             /* the others */
     size_t n_hosts;
@@ -201,6 +202,8 @@ void mpl__shares_free (mpl_pool_t *self);
 int mpl__shares_tell (mpl_pool_t *self, int worker);
 /* A worker on another host has the data with that serial, and so has its host. */
 void mpl__shares_arrived (mpl_pool_t *self, int worker, uint64_t serial);
+/* A host that was lost is there again, and has nothing. */
+void mpl__shares_forget_host (mpl_pool_t *self, size_t host);
 /* A worker is gone: what was on its way to it must go to another. */
 void mpl__shares_lost (mpl_pool_t *self, int worker);
 

@@ -189,6 +189,13 @@ void mpl__shares_lost (mpl_pool_t *self, int worker)
         }
 }
 
+void mpl__shares_forget_host (mpl_pool_t *self, size_t host)
+{
+    for (mpl_share_t *share = self->shares; share; share = share->next)
+        if (host < share->n_on)
+            share->on[host].state = MPL__NOT_THERE;
+}
+
 /* ---- sharing --------------------------------------------------------------------------------------------------- */
 
 static int is_everywhere (void *arg)

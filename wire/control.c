@@ -17,7 +17,7 @@ static const struct {
     unsigned char n_fields, has_text, fds_max;
 } layout[MPL__C_N] = {
     [MPL__C_HELLO] = { { F (protocol), F (pid) }, 2, 0, 1 },
-    [MPL__C_WELCOME] = { { F (role), F (rank), F (size), F (local_rank), F (local_size) }, 5, 1, 0 },
+    [MPL__C_WELCOME] = { { F (role), F (rank), F (size), F (local_rank), F (local_size), F (n) }, 6, 1, 0 },
     [MPL__C_POOL_OPEN] = { { F (pool), F (workers), F (first_slot), F (timeout_ns), F (memory), F (incarnation) }, 6, 0, 4 },
     [MPL__C_CLOSING] = { { F (pool), F (node) }, 2, 0, 0 },
     [MPL__C_TERMINATE] = { { F (pool), F (node) }, 2, 0, 0 },
@@ -34,11 +34,12 @@ static const struct {
     [MPL__C_TRANSPORT] = { { F (port_first), F (port_last) }, 2, 1, 0 },
     [MPL__C_HOST] = { { F (node), F (first_slot), F (workers) }, 3, 1, 0 },
     [MPL__C_HOST_LOST] = { { F (node) }, 1, 1, 0 },
-    [MPL__C_POOL_FAR] = { { F (pool), F (node), F (workers), F (first_slot), F (timeout_ns), F (memory) }, 6, 1, 0 },
+    [MPL__C_POOL_FAR] = { { F (pool), F (node), F (workers), F (first_slot), F (timeout_ns), F (memory), F (incarnation) }, 7, 1, 0 },
     [MPL__C_POOL_OVER] = { { F (pool), F (node) }, 2, 0, 0 },
     [MPL__C_KEY] = { { F (pool), F (node), F (nursery) }, 3, 1, 0 },
     [MPL__C_RECALL] = { { F (pool), F (node), F (slot), F (incarnation), F (chunk), F (word), F (n) }, 7, 0, 0 },
     [MPL__C_RECALLED] = { { F (pool), F (slot), F (incarnation), F (chunk), F (from), F (n) }, 6, 0, 0 },
+    [MPL__C_GROW] = { { F (workers) }, 1, 0, 0 },
     [MPL__C_LAST] = { { F (pool), F (slot), F (incarnation), F (chunk), F (item), F (sent) }, 6, 0, 0 },
 };
 #undef F

@@ -43,6 +43,7 @@ typedef enum {
     MPL__C_RECALL,          /* main -> agent: take back what is not begun of this chunk */
     MPL__C_RECALLED,        /* agent -> main: that much of it */
     MPL__C_LAST,            /* agent -> main: how far a worker had come that has ended; EXITED follows */
+    MPL__C_GROW,            /* main -> agent -> launcher: so many workers are wanted in all */
     MPL__C_N
 } mpl_control_type_t;
 
@@ -58,7 +59,7 @@ typedef struct {
     uint64_t role;              /* WELCOME: mpl_role_t */
     uint64_t rank, size, local_rank, local_size;        /* WELCOME; rank also in STARTED, ENDED */
     uint64_t pool;              /* the number that main's agent gave to the pool */
-    uint64_t workers;           /* POOL_OPEN, POOL_FAR; HOST: how many ranks it has */
+    uint64_t workers;           /* POOL_OPEN, POOL_FAR; HOST: how many ranks it has; GROW */
     uint64_t first_slot;        /* POOL_OPEN, POOL_FAR: the first of their numbers; HOST: ranks before it, those of main's first */
     uint64_t timeout_ns;        /* POOL_OPEN: limit for one item; 0: none */
     uint64_t memory;            /* POOL_OPEN, SPAWN: bytes one worker may add; 0: no limit */
@@ -77,7 +78,8 @@ typedef struct {
     uint64_t nursery;           /* KEY: which of its host has it */
     uint64_t port_first, port_last;     /* TRANSPORT: where main may listen; 0, 0: anywhere */
     uint64_t chunk;             /* RECALL, RECALLED; LAST: what it was on; 0: nothing */
-    uint64_t word, n, from;     /* RECALL: the chunk's claim word, its items; RECALLED: how many came back, the first of them */
+    uint64_t word, n, from;     /* RECALL: the chunk's claim word, its items; RECALLED: how many came back, the first of them;
+                                   n also in WELCOME: workers that may come besides */
     uint64_t item;              /* LAST: 1 + the item it died on; 0: none */
     uint64_t sent;              /* LAST: messages it had handed to ZeroMQ */
     char text[MPL__CONTROL_TEXT];   /* BROKEN, STARTED, HOST_LOST: a sentence; WELCOME: the folder for main's sockets; HOST:

@@ -33,7 +33,9 @@ enum {
     MPL__ORDER_TEE = 4,                 /* what goes to files is printed too */
     MPL__ORDER_DIRECT = 8,              /* rank 0 has the agent's own standard output and error */
     MPL__ORDER_ENV = 16,                /* `env` is the environment of the agent, too, less what belongs to its host */
-    MPL__ORDER_TUNNEL = 32              /* workers reach main through the launcher's connections alone */
+    MPL__ORDER_TUNNEL = 32,             /* workers reach main through the launcher's connections alone */
+    MPL__ORDER_STAYS = 64,              /* it has no ranks, and gives workers to pools until it is told to end */
+    MPL__ORDER_GROWS = 128              /* more workers may come than there are ranks */
 };
 
 typedef struct {

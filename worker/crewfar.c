@@ -34,7 +34,7 @@ int mpl__crew_pass_on (mpl_crew_t *self, const mpl_control_t *message)
 {
     mpl_control_t copy = *message;
     int is_far = message->pool || message->type == MPL__C_POOL_FAR || message->type == MPL__C_KEY
-                 || message->type == MPL__C_RECALL;
+                 || message->type == MPL__C_RECALL || message->type == MPL__C_GROW;
 
     if (!is_far || !self->agent->tell_launcher)
         return is_far;

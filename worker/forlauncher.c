@@ -377,7 +377,8 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
         return 125;
     }
     start_ranks (&self);
-    while (mpl__ranks_running (self.ranks) && !self.is_ending && !self.is_over && !is_output_lost (&self))
+    int stays = (self.order.flags & MPL__ORDER_STAYS) != 0;
+    while ((mpl__ranks_running (self.ranks) || stays) && !self.is_ending && !self.is_over && !is_output_lost (&self))
         turn (&self, MPL__NEVER);
     if (is_output_lost (&self))
         tell_output_lost (&self);

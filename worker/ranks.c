@@ -218,7 +218,8 @@ static mpl_control_t welcome_of (const mpl_ranks_t *self, const mpl_rank_t *rank
                               .rank = (uint64_t) rank->rank,
                               .size = order->size,
                               .local_rank = (uint64_t) (rank - self->ranks),
-                              .local_size = order->n_ranks };
+                              .local_size = order->n_ranks,
+                              .n = order->flags & MPL__ORDER_GROWS ? MPL__GROWTH : 0 };
 
     memcpy (welcome.text, self->agent->folder, sizeof self->agent->folder);
     return welcome;
@@ -308,8 +309,10 @@ void mpl__ranks_all_started (mpl_ranks_t *self)
 
 mpl_held_t *mpl__ranks_start_spare (mpl_ranks_t *self, mpl_err_t *err)
 {
-    return start (self, &self->spare, &self->ranks[0], MPL__ROLE_NURSERY, &self->programs[self->order->ranks[0].app],
-                  err);
+    /* A host that came later has no ranks; rank 0's program is the first. */
+    size_t app = self->order->n_ranks ? self->order->ranks[0].app : 0;
+
+    return start (self, &self->spare, &self->ranks[0], MPL__ROLE_NURSERY, &self->programs[app], err);
 }
 
 /* ---- while they run -------------------------------------------------------------------------------------------- */

@@ -12,6 +12,9 @@
 
 typedef struct mpl_ranks mpl_ranks_t;
 
+/* Workers that a pool may get besides those of the ranks; it makes room for them when it is opened. */
+#define MPL__GROWTH 1024u
+
 /* How a rank ran. */
 typedef struct {
     int rank;                           /* in the launch */

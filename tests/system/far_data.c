@@ -1,5 +1,6 @@
 /* A pool program whose data must cross hosts: items, results and shared data from nothing to tens of MiB. `slow N` instead runs N
- * items of 5 ms, says how many workers serve, and checks that each result came once and is right. Prints "all right". */
+ * items of 5 ms, says how many workers serve, and checks that each result came once and is right; `grow N` asks for N workers and
+ * waits until so many have served. Prints "all right". */
 #include "mplaunch.h"
 
 #include <stdio.h>
@@ -137,6 +138,30 @@ static void slow_items (mpl_pool_t *pool, size_t n)
     free (in);
 }
 
+/* Asks for n workers, and goes on until so many have served. */
+static void grow (mpl_pool_t *pool, int n)
+{
+    char served[4096] = { 0 };
+    int n_serving = 0;
+
+    need (mpl_pool_grow (pool, n) == 0, "growing");
+    for (int round = 0; round < 4000 && n_serving < n; round++) {
+        size_t in[16] = { 0 };
+        mpl_result_t result;
+        mpl_iter_t *iter = mpl_pool_imap_unordered (pool, dawdle, in, 16);
+        need (iter != NULL, "imap_unordered");
+        while (mpl_iter_next (iter, &result, -1) == 1) {
+            need (result.ok, "a result");
+            n_serving += !served[result.worker];
+            if (!served[result.worker])
+                printf ("serving %d\n", n_serving), fflush (stdout);
+            served[result.worker] = 1;
+        }
+        mpl_iter_destroy (&iter);
+    }
+    need (n_serving == n && mpl_pool_size (pool) == n, "as many workers as were asked for");
+}
+
 int main (int argc, char **argv)
 {
     need (mpl_init (&argc, &argv, tasks) == 0, "mpl_init");
@@ -146,7 +171,9 @@ int main (int argc, char **argv)
     need (pool && data, "mpl_pool_new");
     for (size_t i = 0; i < SHARED; i++)
         data[i] = pattern (i);
-    if (argc > 2) {
+    if (argc > 2 && !strcmp (argv[1], "grow")) {
+        grow (pool, atoi (argv[2]));
+    } else if (argc > 2) {
         slow_items (pool, strtoul (argv[2], NULL, 10));
     } else {
         big_items (pool, data);
