@@ -75,10 +75,10 @@ static void end (check_t *self)
 
     /* Nothing is to be told to a monitor that is closed: libzmq's own thread would wait there for ever. */
     for (int i = 0; i < 2; i++) {
-        if (self->monitors[i])
+        if (self->clients[i]) {
             zmq_socket_monitor (self->clients[i], NULL, 0);
-        if (self->clients[i])
             zmq_close (self->clients[i]);
+        }
         if (self->monitors[i])
             zmq_close (self->monitors[i]);
     }
