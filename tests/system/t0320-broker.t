@@ -85,6 +85,16 @@ b=$!
 check "two_pools_at_once_are_right" eval 'end_of $a 120 && [ $code -eq 0 ] && end_of $b 120 && [ $code -eq 0 ] &&
     [ "$(grep -c "^ok" a.out)" -gt 30 ] && ! grep -q "^not ok" a.out b.out'
 
+# ---- growing -------------------------------------------------------------------------------------------------------
+
+start "$launch" --attach c.client -n 2 "$cases/far_data" grow 8
+check "a_pool_grows_onto_the_hosts_there_are" wait_until 20 grep -q "serving 6" out
+join late 2
+check "and_onto_those_that_join_later" eval 'end_of $pid 30 && [ "$code" = 0 ] && grep -qx "all right" out'
+check "which_is_told" grep -q "late is there and serves" err
+kill -TERM "${joiner[late]}"
+wait "${joiner[late]}" 2> /dev/null
+
 # ---- what dies with whom -------------------------------------------------------------------------------------------
 
 join gone 1
