@@ -602,6 +602,21 @@ static int start_here (launch_t *self, mpl_host_agent_t *agent, int standard_inp
     return agent->source ? 0 : mpl__err (err, errno, "the agent cannot be listened to: %s", strerror (errno));
 }
 
+/* Until they are there the agent reads nothing else, and says nothing: it has a minute for each MiB. */
+static int send_files (launch_t *self, mpl_host_agent_t *agent, mpl_err_t *err)
+{
+    const mpl_staging_t *staging = &self->plan->staging;
+
+    for (size_t i = 0; i < staging->n; i++) {
+        int fd = open (staging->paths[i], O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return mpl__err (err, errno, "--stage %s: the file cannot be read: %s", staging->paths[i], strerror (errno));
+        agent->due += 60 * MPL__NS_PER_S * (1 + staging->files[i].bytes / (1u << 20));
+        mpl__post_file (agent->post, fd, staging->files[i].bytes);
+    }
+    return 0;
+}
+
 static int order_there (launch_t *self, mpl_host_agent_t *agent, int standard_input, mpl_err_t *err)
 {
     uint8_t *bytes = NULL;
@@ -613,6 +628,8 @@ static int order_there (launch_t *self, mpl_host_agent_t *agent, int standard_in
         return -1;
     mpl__post_write (agent->post, bytes, len);          /* before any frame */
     free (bytes);
+    if (!self->plan->is_here[agent->host] && send_files (self, agent, err) < 0)
+        return -1;
     return mpl__streams_open_post (self->streams, agent->host, agent->post, err);
 }
 

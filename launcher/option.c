@@ -37,6 +37,8 @@ const mpl_option_t mpl__option_table[] = {
       "run on hosts that the mpbroker of that certificate lends; see mpbroker(1)" },
     { MPL__OPT_PREFIX, MPL__OF_LAUNCH, MPL__HELP_WHERE, 0, "prefix", "DIR", FOLDER,
       "mpworker is in DIR/bin on other hosts; default: where it is here, else in the PATH there" },
+    { MPL__OPT_STAGE, MPL__OF_LAUNCH_NOT_EACH, MPL__HELP_WHERE, 0, "stage", "FILE", "the path of a file",
+      "copy a file, or the program, to other hosts first, and remove it after; may be given again" },
     { MPL__OPT_MAP_BY, MPL__OF_LAUNCH_NOT_EACH, MPL__HELP_WHERE, 0, "map-by", "WHAT", "slot, node, core or socket",
       "slot: fill a host, then the next (default); node: one to each host in turn; core, socket: as slot, and within a host one to each in turn" },
     { MPL__OPT_BIND_TO, MPL__OF_LAUNCH_NOT_EACH, MPL__HELP_WHERE, 0, "bind-to", "WHAT", "core, socket or none",

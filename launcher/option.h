@@ -16,6 +16,7 @@ typedef enum {
     MPL__OPT_CLUSTER,
     MPL__OPT_ATTACH,
     MPL__OPT_PREFIX,
+    MPL__OPT_STAGE,
     MPL__OPT_MAP_BY,
     MPL__OPT_BIND_TO,
     MPL__OPT_OVERSUBSCRIBE,

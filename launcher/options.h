@@ -35,6 +35,7 @@ typedef struct {
     const char *hosts;                  /* of the launch: after -hosts, or the only program's -H; NULL with a file of hosts, or without any */
     const char *hostfile, *cluster;     /* paths, of which at most one is given; NULL: none */
     const char *attach;                 /* the certificate of a broker that lends hosts; NULL: none */
+    mpl_texts_t stage;                  /* paths of files to be copied to other hosts */
     const char *prefix;                 /* where mplaunch is installed on other hosts; NULL: not said */
     int per_node;                       /* -ppn; 0: as many as it has slots */
     mpl_map_by_t map_by;

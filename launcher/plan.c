@@ -209,6 +209,8 @@ int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *e
         return -1;
     if (self->n_far && !(self->cwd = getcwd (NULL, 0)))
         return mpl__err (err, errno, "the folder this was started in is gone: %s", strerror (errno));
+    if (mpl__staging_begin (&self->staging, options, err) < 0)
+        return -1;
     if (options->is_dry_run)
         guess_slots (self);
     return self->must_ask ? 0 : mpl__plan_place (self, err);
@@ -224,6 +226,7 @@ void mpl__plan_clear (mpl_plan_t *self)
     free (self->is_here);
     free (self->has_post);
     free (self->cwd);
+    mpl__staging_clear (&self->staging);
     free (self->folder);
     *self = (mpl_plan_t) { .options = NULL };
 }
@@ -349,6 +352,15 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     order->sharers = options->is_each ? (uint64_t) options->each_jobs : order->n_ranks;
 }
 
+static void fill_stage (const mpl_plan_t *self, mpl_order_t *order)
+{
+    order->stage = self->staging.files;
+    order->n_stage = self->staging.n;
+    for (size_t i = 0; i < order->n_apps && self->staging.argvs; i++)
+        if (self->staging.argvs[i])
+            order->apps[i].argv = self->staging.argvs[i];
+}
+
 int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, int is_late, uint8_t **bytes, size_t *len,
                      mpl_err_t *err)
 {
@@ -358,6 +370,8 @@ int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, in
 
     if (order.apps && order.ranks) {
         fill_order (self, host, standard_input, &order);
+        if (!self->is_here[host])
+            fill_stage (self, &order);
         if (is_late) {
             order.n_ranks = 0;
             order.sharers = (uint64_t) self->slots[host];

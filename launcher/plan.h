@@ -9,6 +9,7 @@
 #include "launcher/attach.h"
 #include "launcher/options.h"
 #include "launcher/placement.h"
+#include "launcher/stage.h"
 #include "wire/order.h"
 
 typedef struct {
@@ -25,6 +26,7 @@ typedef struct {
     size_t n;
     size_t *n_on;                       /* ranks on each host */
     int is_crowded;                     /* more processes than slots */
+    mpl_staging_t staging;              /* files that other hosts get */
     char *cwd;                          /* where we were started, for programs on other hosts; NULL: there are none */
     char *folder;                       /* in which mpeach is, beside mplaunch; NULL: it is not needed */
     char job[32];

@@ -134,6 +134,16 @@ static int take_output (mpl_reader_t *self, const mpl_written_t *written)
     return take_text (self, written, &self->options->output);
 }
 
+static int take_stage (mpl_reader_t *self, const mpl_written_t *written)
+{
+    const char *path;
+    int rc = take_text (self, written, &path);
+
+    if (rc == MPL__GO_ON)
+        mpl__reader_add (self, &self->options->stage, path);
+    return rc;
+}
+
 static int take_file_of_hosts (mpl_reader_t *self, const mpl_written_t *written)
 {
     const char *value = written->value;
@@ -271,6 +281,8 @@ int mpl__value_take (mpl_reader_t *self, const mpl_option_t *option, const mpl_w
         return take_text (self, written, &app->path);
     case MPL__OPT_ATTACH:
         return take_text (self, written, &options->attach);
+    case MPL__OPT_STAGE:
+        return take_stage (self, written);
     case MPL__OPT_PREFIX:
         return take_text (self, written, &options->prefix);
     case MPL__OPT_STDIN:

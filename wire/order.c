@@ -75,6 +75,13 @@ static void put_order (writer_t *self, const mpl_order_t *order)
         put_number (self, order->ranks[i].rank);
         put_number (self, order->ranks[i].app);
     }
+    put_number (self, order->n_stage);
+    for (size_t i = 0; i < order->n_stage; i++) {
+        put_text (self, order->stage[i].name);
+        put_number (self, order->stage[i].bytes);
+        put_number (self, order->stage[i].mode);
+        put_number (self, order->stage[i].sum);
+    }
 }
 
 int mpl__order_encode (const mpl_order_t *order, uint8_t **bytes, size_t *len)
@@ -205,6 +212,20 @@ static void get_ranks (reader_t *self, mpl_order_t *order)
     }
 }
 
+static void get_stage (reader_t *self, mpl_order_t *order)
+{
+    order->n_stage = get_count (self);
+    if (order->n_stage > MPL__STAGE_MAX)
+        self->is_bad = 1;
+    order->stage = take_room (self, order->n_stage * sizeof *order->stage);
+    for (size_t i = 0; i < order->n_stage && !self->is_bad; i++) {
+        mpl_stage_t *file = &order->stage[i];
+        *file = (mpl_stage_t) { get_text (self), get_number (self), get_number (self), get_number (self) };
+        if (!file->name || !*file->name || strchr (file->name, '/') || !strcmp (file->name, ".") || !strcmp (file->name, ".."))
+            self->is_bad = 1;           /* it would lie elsewhere than in its folder */
+    }
+}
+
 static void get_order (reader_t *self, mpl_order_t *order)
 {
     order->job = get_text (self);
@@ -231,6 +252,7 @@ static void get_order (reader_t *self, mpl_order_t *order)
     for (size_t i = 0; i < order->n_apps && !self->is_bad; i++)
         get_app (self, &order->apps[i]);
     get_ranks (self, order);
+    get_stage (self, order);
     if (self->at != self->len || !order->job || !order->host || order->deal > MPL__DEAL_SOCKET
         || order->hold > MPL__HOLD_SOCKET || order->node >= order->nodes || order->size > INT32_MAX
         || order->port_first > order->port_last || order->port_last > UINT16_MAX)

@@ -10,6 +10,8 @@
 #ifndef WIRE_ORDER_H
 #define WIRE_ORDER_H
 
+#include "wire/stage.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -70,6 +72,8 @@ typedef struct {
     size_t n_apps;
     mpl_order_rank_t *ranks;            /* of this host, in rising order */
     size_t n_ranks;
+    mpl_stage_t *stage;                 /* files that follow */
+    size_t n_stage;
     void *memory;                       /* what a decoded order's pointers point into; its owner's to free */
 } mpl_order_t;
 

@@ -31,6 +31,7 @@ typedef struct {
     mpl_source_t *link;                 /* NULL on another host, */
     mpl_post_t *post;                   /* and this there */
     mpl_lease_t lease;
+    mpl_staged_t staged;                /* files that the launcher has sent here */
     mpl_ranks_t *ranks;
     mpl_news_t news;                    /* what the launcher, which may be stopped, has not heard yet */
     uint64_t output_due;
@@ -340,7 +341,7 @@ static int listen_to_launcher (launch_t *self, mpl_err_t *err)
 static int read_order (launch_t *self, mpl_err_t *err)
 {
     if (self->spec->is_far)
-        return mpl__far_begin (&self->order, err);
+        return mpl__far_begin (&self->order, err) < 0 ? -1 : mpl__far_stage (&self->order, &self->staged, err);
     if (mpl__order_read (self->spec->order, &self->order) < 0)
         return mpl__err (err, errno, "the launcher's order cannot be read: %s", strerror (errno));
     close (self->spec->order);
@@ -374,6 +375,7 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
         fprintf (stderr, "mplaunch: %s\n", err.text);
         if (self.post)
             hand_over (&self);
+        mpl__staged_remove (&self.staged);
         return 125;
     }
     start_ranks (&self);
@@ -386,6 +388,7 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
     print_rest (&self);
     tell_rest (&self);
     mpl__ranks_destroy (&self.ranks);
+    mpl__staged_remove (&self.staged);
     if (self.post)
         hand_over (&self);
     mpl__loop_remove (self.agent.loop, &self.link);

@@ -27,6 +27,13 @@ typedef struct {
     int is_ended;                       /* its end was sent, or came */
 } channel_t;
 
+/* A file that is being sent. */
+typedef struct file {
+    struct file *next;
+    int fd;
+    uint64_t left;
+} file_t;
+
 struct mpl_post {
     mpl_loop_t *loop;
     mpl_post_fns_t fns;
@@ -34,7 +41,8 @@ struct mpl_post {
     mpl_source_t *in_source, *out_source;
     const char *greeting;               /* still to come; NULL: it has */
     size_t n_noise;
-    queue_t received, to_send;
+    queue_t received, to_send, later;   /* later: frames that wait for files */
+    file_t *files, *last_file;
     channel_t channels[MPL__CHANNELS];
     int error;                          /* why nothing can be sent; told when the stream's end comes */
     int is_gone, is_inside, is_destroyed;       /* destroyed inside its handler it is freed after it */
@@ -118,13 +126,52 @@ static void give_up_sending (mpl_post_t *self, int error)
     mpl__fd_close (&self->out);
 }
 
+static void drop_file (mpl_post_t *self)
+{
+    file_t *file = self->files;
+
+    self->files = file->next;
+    if (!self->files)
+        self->last_file = NULL;
+    mpl__fd_close (&file->fd);
+    free (file);
+}
+
+/* The next of a file, or the frames that waited for the last. 0; -1 with errno. */
+static int refill (mpl_post_t *self)
+{
+    file_t *file = self->files;
+    uint8_t *at = file ? make_room (&self->to_send, READ_BYTES) : NULL;
+
+    if (!file) {
+        queue_t empty = self->to_send;
+        self->to_send = self->later;
+        self->later = empty;
+        return 0;
+    }
+    ssize_t len = at ? read (file->fd, at, file->left < READ_BYTES ? (size_t) file->left : READ_BYTES) : -1;
+    if (len <= 0 && file->left) {
+        errno = at && len == 0 ? ENODATA : errno;
+        return -1;
+    }
+    self->to_send.len += (size_t) len;
+    file->left -= (uint64_t) len;
+    if (!file->left)
+        drop_file (self);
+    return 0;
+}
+
 static void flush (mpl_post_t *self)
 {
     size_t written = 0;
+    int rc;
 
     if (self->out < 0)
         return;
-    if (write_queue (&self->to_send, self->out, &written) < 0)
+    while ((rc = write_queue (&self->to_send, self->out, &written)) == 0 && !self->to_send.len && (self->files || self->later.len)
+           && (rc = refill (self)) == 0)
+        ;
+    if (rc < 0)
         give_up_sending (self, errno == EPIPE ? 0 : errno);
     else
         mpl__loop_want (self->loop, self->out_source, self->to_send.len ? EPOLLOUT : 0);
@@ -136,10 +183,11 @@ static void send_frame (mpl_post_t *self, uint8_t kind, uint8_t channel, const v
 
     if (self->out < 0)
         return;
+    queue_t *queue = self->files ? &self->later : &self->to_send;
     mpl__frame_put (head, &(mpl_frame_t) { kind, channel, (uint32_t) len });
-    if (self->to_send.len > MPL__POST_MAX)
+    if (queue->len > MPL__POST_MAX)
         give_up_sending (self, ENOBUFS);
-    else if (append (&self->to_send, head, sizeof head) < 0 || append (&self->to_send, body, len) < 0)
+    else if (append (queue, head, sizeof head) < 0 || append (queue, body, len) < 0)
         give_up_sending (self, ENOMEM);
     else
         flush (self);
@@ -353,6 +401,24 @@ void mpl__post_write (mpl_post_t *self, const void *bytes, size_t len)
         flush (self);
 }
 
+void mpl__post_file (mpl_post_t *self, int fd, uint64_t len)
+{
+    file_t *file = malloc (sizeof *file);
+
+    if (!file) {
+        mpl__fd_close (&fd);
+        give_up_sending (self, ENOMEM);
+        return;
+    }
+    *file = (file_t) { .fd = fd, .left = len };
+    if (self->last_file)
+        self->last_file->next = file;
+    else
+        self->files = file;
+    self->last_file = file;
+    flush (self);
+}
+
 void mpl__post_say (mpl_post_t *self, const mpl_control_t *message)
 {
     uint8_t bytes[MPL__CONTROL_MAX];
@@ -390,7 +456,7 @@ int mpl__post_has_input (const mpl_post_t *self)
     return poll (&in, 1, 0) == 1;
 }
 
-int mpl__post_is_sent (const mpl_post_t *self) { return self->out < 0 || !self->to_send.len; }
+int mpl__post_is_sent (const mpl_post_t *self) { return self->out < 0 || (!self->to_send.len && !self->later.len && !self->files); }
 
 int mpl__post_is_carried (const mpl_post_t *self, mpl_channel_t channel)
 {
@@ -431,6 +497,9 @@ static void free_post (mpl_post_t *self)
 {
     for (int i = 0; i < MPL__CHANNELS; i++)
         free (self->channels[i].queue.bytes);
+    while (self->files)
+        drop_file (self);
+    free (self->later.bytes);
     free (self->received.bytes);
     free (self->to_send.bytes);
     free (self);

@@ -28,6 +28,10 @@ void mpl__post_destroy (mpl_post_t **self);
 /* Sends bytes that are no frame, before any frame. */
 void mpl__post_write (mpl_post_t *self, const void *bytes, size_t len);
 
+/* Sends the first `len` bytes of a file, which is taken, after what was written before and before any frame: only as much of it is
+ * in memory as is being sent. When it is shorter than that, the stream is ended. */
+void mpl__post_file (mpl_post_t *self, int fd, uint64_t len);
+
 /* Sends a message, now or when there is room. When there never will be, the stream is ended, and `gone` says why. */
 void mpl__post_say (mpl_post_t *self, const mpl_control_t *message);
 

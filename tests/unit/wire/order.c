@@ -128,6 +128,12 @@ static void assert_same (const mpl_order_t *wanted, const mpl_order_t *order)
     assert_true (wanted->standard_input == order->standard_input);
     assert_true (wanted->deal == order->deal && wanted->hold == order->hold);
     assert_true (wanted->sharers == order->sharers && wanted->flags == order->flags);
+    assert_int_equal (wanted->n_stage, order->n_stage);
+    for (size_t i = 0; i < wanted->n_stage; i++) {
+        assert_text (wanted->stage[i].name, order->stage[i].name);
+        assert_true (wanted->stage[i].bytes == order->stage[i].bytes && wanted->stage[i].mode == order->stage[i].mode);
+        assert_true (wanted->stage[i].sum == order->stage[i].sum);
+    }
     assert_int_equal (wanted->n_apps, order->n_apps);
     for (size_t i = 0; i < wanted->n_apps; i++) {
         assert_list (wanted->apps[i].argv, order->apps[i].argv);
@@ -176,7 +182,7 @@ static void what_was_encoded_is_decoded (void **state)
 static void a_small_order_has_these_bytes (void **state)
 {
     static const uint8_t golden[] = {
-        249, 0, 0, 0, 0, 0, 0, 0, MPL__PROTOCOL, 0, 0, 0,
+        34, 1, 0, 0, 0, 0, 0, 0, MPL__PROTOCOL, 0, 0, 0,
         2, 0, 0, 0, 0, 0, 0, 0, 'j',                            /* job */
         2, 0, 0, 0, 0, 0, 0, 0, 'h',                            /* host */
         0, 0, 0, 0, 0, 0, 0, 0,                                 /* output: none */
@@ -205,10 +211,16 @@ static void a_small_order_has_these_bytes (void **state)
         0, 0, 0, 0, 0, 0, 0, 0,                                 /* path: none */
         1, 0, 0, 0, 0, 0, 0, 0,                                 /* ranks */
         4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,         /* rank 4 runs program 0 */
+        1, 0, 0, 0, 0, 0, 0, 0,                                 /* staged files */
+        2, 0, 0, 0, 0, 0, 0, 0, 'f',                            /* name */
+        6, 0, 0, 0, 0, 0, 0, 0,                                 /* bytes */
+        7, 0, 0, 0, 0, 0, 0, 0,                                 /* mode */
+        8, 0, 0, 0, 0, 0, 0, 0,                                 /* sum */
     };
     mpl_order_app_t app = { small_argv, none, none, MPL__KEEP_NONE, "", NULL };
     mpl_order_rank_t rank = { 4, 0 };
-    const mpl_order_t wanted = { .job = "j", .host = "h", .wdir = "~/", .size = 9, .node = 2, .nodes = 3, .standard_input = MPL__NO_RANK,
+    mpl_stage_t stage = { "f", 6, 7, 8 };
+    const mpl_order_t wanted = { .stage = &stage, .n_stage = 1, .job = "j", .host = "h", .wdir = "~/", .size = 9, .node = 2, .nodes = 3, .standard_input = MPL__NO_RANK,
                                  .deal = MPL__DEAL_CORE, .hold = MPL__HOLD_SOCKET, .sharers = 7, .flags = MPL__ORDER_DIRECT,
                                  .port_first = 3, .port_last = 4, .beat_ns = 5, .self_end_ns = 6,
                                  .apps = &app, .n_apps = 1, .ranks = &rank, .n_ranks = 1 };
@@ -517,15 +529,15 @@ static void counts_that_lie_are_refused (void **state)
 /* Where the counts and lengths of the small order stand, and that each of them is checked. */
 static void a_count_above_what_is_there_is_refused (void **state)
 {
-    enum { JOB = 12, HOST = 21, SET = 54, ENV = 62, APPS = 166, ARGV = 174, ARGUMENT = 182, APP_SET = 191, KEPT = 199, PATH = 223, RANKS = 231 };
-    static const size_t places[] = { JOB, HOST, SET, ENV, APPS, ARGV, ARGUMENT, APP_SET, KEPT, PATH, RANKS };
+    enum { JOB = 12, HOST = 21, SET = 54, ENV = 62, APPS = 166, ARGV = 174, ARGUMENT = 182, APP_SET = 191, KEPT = 199, PATH = 223, RANKS = 231, STAGE = 255 };
+    static const size_t places[] = { JOB, HOST, SET, ENV, APPS, ARGV, ARGUMENT, APP_SET, KEPT, PATH, RANKS, STAGE };
     static const uint64_t lies[] = { UINT64_C (1) << 63, UINT64_MAX, UINT64_C (1) << 32, 1000, 30 };
     mpl_order_t order = small_order ();
     size_t len;
     uint8_t *bytes = encode (&order, &len);
 
     (void) state;
-    assert_int_equal (255, len);
+    assert_int_equal (263, len);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         uint64_t was = mpl__get64 (bytes + places[i]);
         assert_in_range (was, 0, 2);

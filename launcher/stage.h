@@ -1,0 +1,23 @@
+/* stage.h - the files that a launch copies to other hosts (--stage): what they are, and which programs are among them. It owns its
+ * lists; the paths are the options'. Reads each file once, for its sum. */
+#ifndef LAUNCHER_STAGE_H
+#define LAUNCHER_STAGE_H
+
+#include "base/err.h"
+#include "launcher/options.h"
+#include "wire/stage.h"
+
+/* {0} is none. */
+typedef struct {
+    mpl_stage_t *files;
+    const char **paths;                 /* of each, here */
+    size_t n;
+    char ***argvs;                      /* of each program that is one of them: its arguments, the first without a folder; or NULL */
+    size_t n_apps;
+} mpl_staging_t;
+
+/* 0, or -1 with *err: ENOENT and other reasons why a file cannot be read, EINVAL (no regular file; two of one name), E2BIG. */
+int mpl__staging_begin (mpl_staging_t *self, const mpl_options_t *options, mpl_err_t *err);
+void mpl__staging_clear (mpl_staging_t *self);
+
+#endif
