@@ -36,7 +36,7 @@ typedef struct {
     int is_late;                        /* it came, or came back, when the ranks were running */
     int may_come_back;                  /* GONE: it is to be reached again */
     uint64_t due;                       /* WAITS: when to try; REACHED: until when; THERE: when it is lost */
-    uint64_t cores;
+    uint64_t cores, time_of_day;        /* there; ns since 1970, when it said hello */
     const char *version;                /* of mpworker there; owned */
 } mpl_host_agent_t;
 

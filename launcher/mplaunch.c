@@ -1,4 +1,5 @@
 /* mplaunch - starts the processes of a program and sees them through: reads the command line, plans, and launches. */
+#include "launcher/check.h"
 #include "launcher/launch.h"
 #include "launcher/map.h"
 #include "launcher/options.h"
@@ -48,6 +49,8 @@ static int run (mpl_plan_t *plan)
     const mpl_options_t *options = plan->options;
     mpl_err_t err;
 
+    if (options->is_check)
+        return mpl__check (plan, stdout);
     if (options->is_dry_run)
         return print_plan (plan);
     if (check_trace (options->trace, &err) < 0)

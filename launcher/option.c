@@ -87,6 +87,8 @@ const mpl_option_t mpl__option_table[] = {
 
     { MPL__OPT_DRY_RUN, MPL__OF_LAUNCH, MPL__HELP_TELL, 0, "dry-run", NULL, NULL,
       "start nothing; print rank, host, cores and command of each process" },
+    { MPL__OPT_CHECK, MPL__OF_LAUNCH_NOT_EACH, MPL__HELP_TELL, 0, "check", NULL, NULL,
+      "start nothing; try each host: reached, mpworker and program there, ports open, clock and cores" },
     { MPL__OPT_DISPLAY, MPL__OF_LAUNCH, MPL__HELP_TELL, 0, "display", "map", "map",
       "print rank, host and cores of each process on standard error, then start" },
     { MPL__OPT_DISPLAY_MAP, MPL__OF_LAUNCH, MPL__HELP_TELL, 0, "display-map", NULL, NULL,

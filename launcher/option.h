@@ -38,6 +38,7 @@ typedef enum {
     MPL__OPT_TIMEOUT,
     MPL__OPT_KEEP_GOING,
     MPL__OPT_DRY_RUN,
+    MPL__OPT_CHECK,
     MPL__OPT_DISPLAY,
     MPL__OPT_DISPLAY_MAP,
     MPL__OPT_PROGRESS,

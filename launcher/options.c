@@ -72,6 +72,9 @@ static int take_flag (mpl_reader_t *self, mpl_option_id_t id)
     case MPL__OPT_DRY_RUN:
         options->is_dry_run = 1;
         break;
+    case MPL__OPT_CHECK:
+        options->is_check = 1;
+        break;
     case MPL__OPT_DISPLAY_MAP:
         options->shows_map = 1;
         break;
@@ -338,6 +341,8 @@ static int check_command (mpl_reader_t *self, size_t from)
     if (self->options->is_each && (!argv->n || !strncmp (argv->texts[0], ":::", 3)))
         return mpl__reader_refuse (
             self, "no command is named; mplaunch --each COMMAND [args...] [::: inputs...], see mplaunch --help");
+    if (!argv->n && is_last && self->options->n_apps == 1 && self->options->is_check)
+        return MPL__GO_ON;              /* the hosts alone are checked */
     if (!argv->n && is_last && self->options->n_apps == 1)
         return mpl__reader_refuse (self,
                                    "no program is named; mplaunch [-n N] program [args...], see mplaunch --help");

@@ -47,7 +47,7 @@ typedef struct {
     int is_tagged;                      /* -l */
     int may_crowd;                      /* --oversubscribe: more processes than slots are meant */
     int is_teed;                        /* --tee: --output, and the terminal too */
-    int keeps_going, is_dry_run, has_progress, has_report, shows_map;
+    int keeps_going, is_dry_run, is_check, has_progress, has_report, shows_map;
     int is_each;
     int each_jobs;                      /* with --each: how many run at once */
     int is_verbose, is_quiet;

@@ -207,11 +207,11 @@ int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *e
         return -1;
     if (read_hosts (self, err) < 0 || count_slots (self, err) < 0)
         return -1;
-    if (self->n_far && !(self->cwd = getcwd (NULL, 0)))
+    if ((self->n_far || options->is_check) && !(self->cwd = getcwd (NULL, 0)))
         return mpl__err (err, errno, "the folder this was started in is gone: %s", strerror (errno));
     if (mpl__staging_begin (&self->staging, options, err) < 0)
         return -1;
-    if (options->is_dry_run)
+    if (options->is_dry_run || options->is_check)
         guess_slots (self);
     return self->must_ask ? 0 : mpl__plan_place (self, err);
 }
@@ -385,4 +385,22 @@ int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, in
     free (order.apps);
     free (order.ranks);
     return rc;
+}
+
+int mpl__plan_check_order (const mpl_plan_t *self, size_t host, uint8_t **bytes, size_t *len, mpl_err_t *err)
+{
+    char *nameless[] = { (char *) "", NULL };
+    mpl_order_app_t app = order_of (self, &self->options->apps[0]);
+    mpl_order_t order = { .job = (char *) self->job, .host = self->hosts.hosts[host].name, .nodes = self->hosts.n, .node = host,
+                          .wdir = self->hosts.hosts[host].workdir, .set = self->hosts.hosts[host].env,
+                          .standard_input = MPL__NO_RANK, .apps = &app, .n_apps = 1,
+                          .flags = MPL__ORDER_CHECK | MPL__ORDER_STAYS | MPL__ORDER_ENV, .interface = self->transport.interface,
+                          .port_first = (uint64_t) self->transport.port_first, .port_last = (uint64_t) self->transport.port_last };
+
+    fill_far (self, &order);
+    if (!app.argv || !app.argv[0])
+        app.argv = nameless;
+    if (mpl__order_encode (&order, bytes, len) == 0)
+        return 0;
+    return mpl__err (err, errno, "the order for the agent on %s cannot be made: %s", self->hosts.hosts[host].name, strerror (errno));
 }

@@ -50,6 +50,9 @@ mpl_hold_t mpl__plan_hold (const mpl_options_t *options);
 int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, int is_late, uint8_t **bytes, size_t *len,
                      mpl_err_t *err);
 
+/* The order of an agent whose host is only tried (--check). */
+int mpl__plan_check_order (const mpl_plan_t *self, size_t host, uint8_t **bytes, size_t *len, mpl_err_t *err);
+
 /* One more host, with so many slots, that a broker has lent since; its number, or -1 with *err. */
 int mpl__plan_add_host (mpl_plan_t *self, const char *name, int slots, mpl_err_t *err);
 

@@ -282,6 +282,7 @@ static void heard (void *arg, const mpl_control_t *message)
         agent->state = MPL__AGENT_THERE;
         agent->due = mpl__clock_ns () + self->lost_ns;
         agent->cores = message->cores;
+        agent->time_of_day = message->at;
         self->fns.there (self->fns.arg, agent);
     } else if (message->type == MPL__C_BEAT) {
         agent->due = mpl__clock_ns () + self->lost_ns;

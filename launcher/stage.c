@@ -52,7 +52,7 @@ static int look_at (mpl_stage_t *file, const char *path, mpl_err_t *err)
 /* A program that is given by the path of a staged file is the copy there. */
 static int note_program (mpl_staging_t *self, size_t app, const mpl_texts_t *argv, const char *path)
 {
-    if (strcmp (argv->texts[0], path) || self->argvs[app])
+    if (!argv->n || strcmp (argv->texts[0], path) || self->argvs[app])
         return 0;
     char **copy = malloc ((argv->n + 1) * sizeof *copy);
     if (!copy)

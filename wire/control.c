@@ -40,6 +40,8 @@ static const struct {
     [MPL__C_RECALL] = { { F (pool), F (node), F (slot), F (incarnation), F (chunk), F (word), F (n) }, 7, 0, 0 },
     [MPL__C_RECALLED] = { { F (pool), F (slot), F (incarnation), F (chunk), F (from), F (n) }, 6, 0, 0 },
     [MPL__C_GROW] = { { F (workers) }, 1, 0, 0 },
+    [MPL__C_CHECK] = { { F (node) }, 1, 1, 0 },
+    [MPL__C_CHECKED] = { { F (n), F (node), F (status) }, 3, 1, 0 },
     [MPL__C_LAST] = { { F (pool), F (slot), F (incarnation), F (chunk), F (item), F (sent) }, 6, 0, 0 },
 };
 #undef F

@@ -44,6 +44,8 @@ typedef enum {
     MPL__C_RECALLED,        /* agent -> main: that much of it */
     MPL__C_LAST,            /* agent -> main: how far a worker had come that has ended; EXITED follows */
     MPL__C_GROW,            /* main -> agent -> launcher: so many workers are wanted in all */
+    MPL__C_CHECK,           /* launcher -> agent, for --check: connect to the endpoints of that host */
+    MPL__C_CHECKED,         /* agent -> launcher: what came of it */
     MPL__C_N
 } mpl_control_type_t;
 
@@ -79,7 +81,8 @@ typedef struct {
     uint64_t port_first, port_last;     /* TRANSPORT: where main may listen; 0, 0: anywhere */
     uint64_t chunk;             /* RECALL, RECALLED; LAST: what it was on; 0: nothing */
     uint64_t word, n, from;     /* RECALL: the chunk's claim word, its items; RECALLED: how many came back, the first of them;
-                                   n also in WELCOME: workers that may come besides */
+                                   n also in WELCOME: workers that may come besides;
+                                   CHECKED: 0: the program, 1: listening, 2: connecting */
     uint64_t item;              /* LAST: 1 + the item it died on; 0: none */
     uint64_t sent;              /* LAST: messages it had handed to ZeroMQ */
     char text[MPL__CONTROL_TEXT];   /* BROKEN, STARTED, HOST_LOST: a sentence; WELCOME: the folder for main's sockets; HOST:

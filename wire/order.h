@@ -37,7 +37,8 @@ enum {
     MPL__ORDER_ENV = 16,                /* `env` is the environment of the agent, too, less what belongs to its host */
     MPL__ORDER_TUNNEL = 32,             /* workers reach main through the launcher's connections alone */
     MPL__ORDER_STAYS = 64,              /* it has no ranks, and gives workers to pools until it is told to end */
-    MPL__ORDER_GROWS = 128              /* more workers may come than there are ranks */
+    MPL__ORDER_GROWS = 128,             /* more workers may come than there are ranks */
+    MPL__ORDER_CHECK = 256              /* nothing is started; the host is tried (worker/probe.h) */
 };
 
 typedef struct {

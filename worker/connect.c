@@ -1,18 +1,16 @@
 #include "worker/connect.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/tcp.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
 
-#define ENDPOINT_TEXT 128
 #define ENDPOINTS_MAX 16
 #define PROBE_MS 5000               /* for any of several addresses to answer */
 #define WELCOME_MS 20000            /* for main to let us in: it does so when it waits for results */
@@ -54,55 +52,22 @@ void *mpl__connect_here (void *context, int endpoint_fd, mpl_err_t *err)
 
 /* ---- which address --------------------------------------------------------------------------------------------- */
 
-/* A TCP connection that is being made; -1: it cannot be. */
-static int begin_probe (const char *endpoint)
-{
-    char host[ENDPOINT_TEXT];
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
-    struct addrinfo *address;
-
-    snprintf (host, sizeof host, "%s", endpoint + strlen ("tcp://"));
-    char *port = strrchr (host, ':'), *name = host;
-    if (!port)
-        return -1;
-    *port++ = '\0';
-    if (*name == '[') {
-        name++;
-        name[strcspn (name, "]")] = '\0';
-    }
-    if (getaddrinfo (name, port, &hints, &address))
-        return -1;
-    int fd = socket (address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0 && connect (fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS)
-        mpl__fd_close (&fd);
-    freeaddrinfo (address);
-    return fd;
-}
-
-static int is_connected (int fd)
-{
-    int error = 0;
-    socklen_t size = sizeof error;
-
-    return getsockopt (fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && !error;
-}
-
 /* The first that answers, since a host has addresses that others cannot reach; -1: none. */
-static int probe (char endpoints[][ENDPOINT_TEXT], int n)
+static int probe (char endpoints[][MPL__ENDPOINT_TEXT], int n)
 {
     struct pollfd fds[ENDPOINTS_MAX];
     uint64_t until = mpl__clock_in_ms (PROBE_MS), now;
     int found = -1, left = 0;
 
     for (int i = 0; i < n; i++) {
-        fds[i] = (struct pollfd) { .fd = begin_probe (endpoints[i]), .events = POLLOUT };
+        fds[i] = (struct pollfd) { .fd = mpl__tcp_begin (endpoints[i]), .events = POLLOUT };
         left += fds[i].fd >= 0;
     }
     while (found < 0 && left && (now = mpl__clock_ns ()) < until) {
         if (poll (fds, (nfds_t) n, mpl__clock_poll_ms (until, now)) <= 0)
             continue;
         for (int i = 0; i < n && found < 0; i++)
-            if (fds[i].revents && is_connected (fds[i].fd)) {
+            if (fds[i].revents && mpl__tcp_outcome (fds[i].fd) == 0) {
                 found = i;
             } else if (fds[i].revents) {
                 mpl__fd_close (&fds[i].fd);
@@ -114,20 +79,17 @@ static int probe (char endpoints[][ENDPOINT_TEXT], int n)
     return found;
 }
 
-static int choose (const char *text, char endpoint[ENDPOINT_TEXT])
+static int choose (const char *text, char endpoint[MPL__ENDPOINT_TEXT])
 {
-    char all[ENDPOINTS_MAX][ENDPOINT_TEXT];
+    char all[ENDPOINTS_MAX][MPL__ENDPOINT_TEXT];
     int n = 0;
 
-    for (size_t len; n < ENDPOINTS_MAX && *(text += strspn (text, " ")); text += len) {
-        len = strcspn (text, " ");
-        if (len < ENDPOINT_TEXT)
-            snprintf (all[n++], ENDPOINT_TEXT, "%.*s", (int) len, text);
-    }
+    while (n < ENDPOINTS_MAX && mpl__tcp_next (&text, all[n]))
+        n++;
     int found = n > 1 ? probe (all, n) : n - 1;
     if (found < 0)
         return -1;
-    memcpy (endpoint, all[found], ENDPOINT_TEXT);
+    memcpy (endpoint, all[found], MPL__ENDPOINT_TEXT);
     return 0;
 }
 
@@ -193,7 +155,7 @@ static int wait_for_welcome (void *monitor)
 
 void *mpl__connect_abroad (void *context, const mpl_abroad_t *spec, void **monitor, mpl_err_t *err)
 {
-    char endpoint[ENDPOINT_TEXT];
+    char endpoint[MPL__ENDPOINT_TEXT];
     void *socket = new_socket (context);
 
     *monitor = NULL;

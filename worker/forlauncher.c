@@ -3,6 +3,7 @@
 #include "worker/far.h"
 #include "worker/lease.h"
 #include "worker/news.h"
+#include "worker/probe.h"
 #include "worker/ranks.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -31,10 +32,11 @@ typedef struct {
     mpl_source_t *link;                 /* NULL on another host, */
     mpl_post_t *post;                   /* and this there */
     mpl_lease_t lease;
+    mpl_probe_t *probe;                 /* what is tried for --check; NULL: nothing */
     mpl_staged_t staged;                /* files that the launcher has sent here */
     mpl_ranks_t *ranks;
     mpl_news_t news;                    /* what the launcher, which may be stopped, has not heard yet */
-    uint64_t output_due;
+    uint64_t output_due, probe_due;
     int is_ending;                      /* the launcher wants the ranks ended */
     int is_over;                        /* the launcher is gone, or the job cannot go on */
     int is_hurried;                     /* its user has no more patience */
@@ -124,9 +126,11 @@ static void turn (launch_t *self, uint64_t deadline)
     uint64_t due = lease_due (self);
 
     due = self->output_due < due ? self->output_due : due;
+    due = self->probe_due < due ? self->probe_due : due;
     mpl__agent_turn (&self->agent, due < deadline ? due : deadline);
     keep_lease (self);
     self->output_due = mpl__ranks_tick (self->ranks, mpl__clock_ns ());
+    self->probe_due = self->probe ? mpl__probe_tick (self->probe, mpl__clock_ns ()) : MPL__NEVER;
 }
 
 static void start_ranks (launch_t *self)
@@ -192,6 +196,10 @@ static void take_message (void *arg, const mpl_control_t *message)
     case MPL__C_BEAT:
         mpl__lease_answered (&self->lease, message->at, now);
         mpl__agent_lease (&self->agent, self->lease.until);
+        break;
+    case MPL__C_CHECK:
+        if (self->probe)
+            mpl__probe_heard (self->probe, message);
         break;
     case MPL__C_HOST: case MPL__C_HOST_LOST: case MPL__C_POOL_FAR: case MPL__C_POOL_OVER: case MPL__C_KEY:
     case MPL__C_RECALL: case MPL__C_RECALLED: case MPL__C_LAST: case MPL__C_SPAWNED: case MPL__C_EXITED:
@@ -348,9 +356,14 @@ static int read_order (launch_t *self, mpl_err_t *err)
     return 0;
 }
 
+static void say_checked (void *arg, const mpl_control_t *message)
+{
+    tell (arg, message);
+}
+
 static int begin (launch_t *self, mpl_err_t *err)
 {
-    self->output_due = MPL__NEVER;
+    self->output_due = self->probe_due = MPL__NEVER;
     if (read_order (self, err) < 0 || mpl__agent_init (&self->agent, err) < 0)
         return -1;
     self->agent.start_nursery = start_spare;
@@ -363,6 +376,9 @@ static int begin (launch_t *self, mpl_err_t *err)
     if (listen_to_launcher (self, err) < 0)
         return -1;
     self->ranks = mpl__ranks_new (&self->agent, &self->order, err);
+    if (self->ranks && self->order.flags & MPL__ORDER_CHECK
+        && !(self->probe = mpl__probe_new (self->agent.loop, &self->order, say_checked, self)))
+        return mpl__err (err, ENOMEM, "no memory for what is to be tried");
     return self->ranks ? 0 : -1;
 }
 
@@ -387,6 +403,7 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
     end_ranks (&self);
     print_rest (&self);
     tell_rest (&self);
+    mpl__probe_destroy (&self.probe);
     mpl__ranks_destroy (&self.ranks);
     mpl__staged_remove (&self.staged);
     if (self.post)

@@ -1,10 +1,9 @@
 #include "worker/tunnel.h"
 #include "base/fd.h"
+#include "base/tcp.h"
 #include "wire/bytes.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +11,6 @@
 #include <unistd.h>
 
 #define STREAMS_MAX 65536               /* one for each worker of a host; more is no worker */
-#define ENDPOINT_TEXT 128
-#define BACKLOG 1024
 
 typedef struct stream {
     mpl_tunnel_t *tunnel;
@@ -33,7 +30,7 @@ typedef struct port {
     int fd;
     mpl_source_t *source;
     char *endpoints;                    /* on the other side */
-    char here[ENDPOINT_TEXT];
+    char here[MPL__ENDPOINT_TEXT];
     struct port *next;
 } port_t;
 
@@ -172,28 +169,11 @@ static void ready (void *arg, uint32_t events)
 /* A connection to the first of the endpoints that can be begun; -1: none. */
 static int begin_connection (const char *endpoints)
 {
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
-    char host[ENDPOINT_TEXT];
-    struct addrinfo *address;
+    char endpoint[MPL__ENDPOINT_TEXT];
     int fd = -1;
 
-    for (size_t len; fd < 0 && *(endpoints += strspn (endpoints, " ")); endpoints += len) {
-        len = strcspn (endpoints, " ");
-        if (len >= sizeof host || strncmp (endpoints, "tcp://", 6))
-            continue;
-        snprintf (host, sizeof host, "%.*s", (int) len - 6, endpoints + 6);
-        char *port = strrchr (host, ':'), *name = host + (*host == '[');
-        if (!port)
-            continue;
-        *port++ = '\0';
-        name[strcspn (name, "]")] = '\0';
-        if (getaddrinfo (name, port, &hints, &address))
-            continue;
-        fd = socket (address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd >= 0 && connect (fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS)
-            mpl__fd_close (&fd);
-        freeaddrinfo (address);
-    }
+    while (fd < 0 && mpl__tcp_next (&endpoints, endpoint))
+        fd = mpl__tcp_begin (endpoint);
     return fd;
 }
 
@@ -228,20 +208,15 @@ static void accept_one (void *arg, uint32_t events)
 
 int mpl__tunnel_listen (mpl_tunnel_t *self, const char *endpoints, char *endpoint, size_t size, mpl_err_t *err)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
-    socklen_t len = sizeof address;
     port_t *port = calloc (1, sizeof *port);
 
     if (!port)
         return mpl__err (err, ENOMEM, "no memory for a tunnel");
     *port = (port_t) { .tunnel = self, .endpoints = strdup (endpoints), .next = self->ports };
-    port->fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    port->fd = mpl__tcp_listen ("127.0.0.1", 0, 0, port->here);
     self->ports = port;
-    if (!port->endpoints || port->fd < 0 || bind (port->fd, (void *) &address, sizeof address) < 0 || listen (port->fd, BACKLOG) < 0
-        || getsockname (port->fd, (void *) &address, &len) < 0
-        || !(port->source = mpl__loop_add (self->loop, port->fd, EPOLLIN, accept_one, port)))
+    if (!port->endpoints || port->fd < 0 || !(port->source = mpl__loop_add (self->loop, port->fd, EPOLLIN, accept_one, port)))
         return mpl__err (err, errno, "no port for a tunnel can be opened: %s", strerror (errno));
-    snprintf (port->here, sizeof port->here, "tcp://127.0.0.1:%d", ntohs (address.sin_port));
     snprintf (endpoint, size, "%s", port->here);
     return 0;
 }

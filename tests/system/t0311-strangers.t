@@ -35,7 +35,11 @@ comment strangers
 check "however_many_they_are" grep -qx "$count connections, 0 let in" strangers
 after=$(rss "$main")
 echo "# main has $before kB before, $after kB after, in $took ms"
-check "main_does_not_grow" [ "$after" -lt $((before + 6144)) ]
+if [ "$SLOW" -gt 1 ]; then
+    skip "main_does_not_grow" "a sanitizer keeps what was freed"
+else
+    check "main_does_not_grow" [ "$after" -lt $((before + 6144)) ]
+fi
 check "and_keeps_no_descriptor_of_theirs" wait_until 8 eval '[ "$(n_fds "$main")" -le "$fds" ]'
 touch stop
 check "the_maps_come_to_their_end" end_of "$pid" 10

@@ -54,6 +54,8 @@ static const struct {
     { MPL__C_RECALLED, 23, { 0x07, 0x0c, 0x0d, 0x1b, 0x1e, 0x1d }, 0, 0 },
     { MPL__C_LAST, 24, { 0x07, 0x0c, 0x0d, 0x1b, 0x1f, 0x20 }, 0, 0 },
     { MPL__C_GROW, 25, { 0x08 }, 0, 0 },
+    { MPL__C_CHECK, 26, { 0x15 }, 1, 0 },
+    { MPL__C_CHECKED, 27, { 0x1d, 0x15, 0x10 }, 1, 0 },
 };
 
 #define N_GOLDEN (sizeof golden / sizeof *golden)

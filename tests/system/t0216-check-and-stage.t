@@ -1,0 +1,56 @@
+#!/bin/bash
+# Hosts are tried before they are used (--check), and files are copied to those that do not have them (--stage). ssh is a stand-in.
+. "$(dirname "$0")/lib.sh"
+mkdir bin
+cp "$MPL_SRC/tests/system/stand-in-ssh" bin/ssh
+export PATH=$T/bin:$PATH STAND_IN_LOG=$T/ssh
+
+# ---- --check -------------------------------------------------------------------------------------------------------
+
+line () { tr -s ' ' < out | grep "^$1 "; }
+run "$launch" --check -H localhost,a,b true
+check "hosts_that_are_well_make_0" [ $code -eq 0 ]
+check "each_has_a_line" [ "$(grep -cE '^(localhost|a|b) +yes ' out)" -eq 3 ]
+check "with_its_cores_and_what_was_tried" eval '[ "$(line a | cut -d " " -f 3)" = "$(nproc)" ] && [ "$(line a | cut -d " " -f 6-)" = "yes yes yes " ]'
+check "the_first_is_where_main_would_be" [ "$(line localhost | cut -d ' ' -f 6-)" = "yes main main " ]
+run "$launch" --check -H a,refused,empty,b true
+check "some_that_are_not_make_125" [ $code -eq 125 ]
+check "and_the_others_are_tried_all_the_same" eval '[ "$(line b | cut -d " " -f 6-)" = "yes yes yes " ]'
+check "the_causes_are_told" eval 'grep -q "^refused: .*Connection refused" out && grep -q "^empty: .*mpworker is found neither" out'
+run "$launch" --check -H a no-such-program
+check "a_program_that_is_not_there_is_told" eval '[ $code -eq 125 ] && grep -q "^a: .*no-such-program" out && [ "$(line a | cut -d " " -f 6)" = NO ]'
+run "$launch" --check -H a,b
+check "without_a_program_the_hosts_are_tried" eval '[ $code -eq 0 ] && [ "$(line b | cut -d " " -f 6-)" = "- yes yes " ]'
+printf 'hosts: [a, b]\ntransport: {interface: eth99}\n' > c.yaml
+run "$launch" --check -f c.yaml
+check "an_interface_that_is_not_there_too" eval '[ $code -eq 125 ] && grep -q "eth99, which has no address" out'
+check "and_nothing_is_left_running" wait_until 3 eval '[ -z "$(marked_as mpworker)" ]'
+
+# ---- --stage -------------------------------------------------------------------------------------------------------
+
+printf '#!/bin/sh\necho "$0" "$@"\ncat "$MPL_STAGE/data" | md5sum\nls -l "$MPL_STAGE/data" | cut -c 1-10\n' > prog
+chmod 755 prog
+head -c 5000000 /dev/urandom > data
+chmod 640 data
+run "$launch" --stage ./prog --stage data -H a:1,b:1 ./prog "one two"
+check "a_staged_program_runs_there" eval '[ $code -eq 0 ] && [ "$(grep -c "^$T/tmp/mplaunch-stage-[A-Za-z0-9]*/prog one two$\|^/tmp/mplaunch-stage-[A-Za-z0-9]*/prog one two$" out)" -eq 2 ]'
+check "with_its_data" [ "$(grep -c "$(md5sum < data)" out)" -eq 2 ]
+check "and_their_mode" [ "$(grep -cx -e '-rw-r-----' out)" -eq 2 ]
+staged () { find "$T/tmp" /tmp -maxdepth 1 -name 'mplaunch-stage-*' -newer prog 2> /dev/null; }
+check "and_is_removed_after" [ -z "$(staged)" ]
+run "$launch" --stage ./prog -H localhost ./prog
+check "on_this_host_nothing_is_copied" eval 'grep -q "^./prog" out'
+run "$launch" --stage no-such-file -H a true
+check "a_file_that_is_not_there_is_told" eval '[ $code -eq 2 ] && grep -q -- "--stage no-such-file: the file cannot be read" err'
+run "$launch" --stage /usr -H a true
+check "so_is_a_folder" eval '[ $code -eq 2 ] && grep -q "it is no regular file" err'
+mkdir other
+cp data other/data
+run "$launch" --stage data --stage other/data -H a true
+check "two_of_one_name_are_too_many" eval '[ $code -eq 2 ] && grep -q "has the same name" err'
+start "$launch" --stage data -H a sleep 60
+wait_until 5 eval '[ "$(marked_as sleep | wc -l)" -eq 1 ]'
+check "they_are_there_as_long_as_the_job" [ -n "$(staged)" ]
+kill -KILL "$pid"
+check "and_no_longer_though_mplaunch_is_killed" wait_until 3 eval '[ -z "$(staged)" ]'
+finish
