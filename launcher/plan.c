@@ -9,95 +9,40 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HOST_NAME 256
-
 /* ---- hosts ----------------------------------------------------------------------------------------------------- */
 
-/* Names of this machine become one host, the first of them: it has one agent, and what its ranks print goes
- * through one place. */
-static void merge_here (mpl_hosts_t *hosts)
-{
-    mpl_host_t *here = NULL;
-    size_t kept = 0;
+int mpl__plan_is_here (const mpl_plan_t *self, size_t host) { return self->starts[host] == MPL__START_HERE; }
 
-    for (size_t i = 0; i < hosts->n; i++) {
-        mpl_host_t *host = &hosts->hosts[i];
-        if (here && mpl__host_is_here (host->name)) {
-            here->slots = here->slots && host->slots ? here->slots + host->slots : 0;
-            continue;
-        }
-        hosts->hosts[kept] = *host;
-        if (!here && mpl__host_is_here (host->name))
-            here = &hosts->hosts[kept];
-        kept++;
-    }
-    hosts->n = kept;
-}
-
-/* Hosts and transport; their texts lie in the store that comes with the hosts. */
-static int read_cluster (mpl_plan_t *self, const char *path, mpl_err_t *err)
-{
-    mpl_cluster_t cluster;
-
-    if (mpl__cluster_read (&cluster, path, err) < 0)
-        return -1;
-    self->hosts = cluster.hosts;        /* ours from now on */
-    self->transport = cluster.transport;
-    cluster.hosts = (mpl_hosts_t) { .hosts = NULL };
-    mpl__cluster_free (&cluster);
-    return 0;
-}
-
-static int add_this_host (mpl_hosts_t *hosts, mpl_err_t *err)
-{
-    char name[HOST_NAME] = "localhost", list[HOST_NAME + 16];
-
-    gethostname (name, sizeof name - 1);
-    snprintf (list, sizeof list, "%s:%d", *name ? name : "localhost", mpl__cpus_usable ());
-    return mpl__hosts_add_list (hosts, list, err);
-}
-
-/* Every host that any program may run on: those of the launch, or those that the programs name. */
 static int read_hosts (mpl_plan_t *self, mpl_err_t *err)
 {
-    const mpl_options_t *options = self->options;
-    int rc = 0;
+    mpl_where_t where;
 
-    if (options->cluster)
-        rc = read_cluster (self, options->cluster, err);
-    else if (options->hostfile)
-        rc = mpl__hosts_read_file (&self->hosts, options->hostfile, err);
-    else if (options->hosts)
-        rc = mpl__hosts_add_list (&self->hosts, options->hosts, err);
-    else
-        for (size_t i = 0; i < options->n_apps && !rc; i++)
-            if (options->apps[i].hosts)
-                rc = mpl__hosts_add_list (&self->hosts, options->apps[i].hosts, err);
-    if (!rc && !self->hosts.n)
-        rc = add_this_host (&self->hosts, err);
-    if (!rc)
-        merge_here (&self->hosts);
-    return rc;
+    if (mpl__where_choose (&where, self->options, getenv, err) < 0) {
+        mpl__where_free (&where);
+        return -1;
+    }
+    self->hosts = where.hosts;          /* ours from now on */
+    self->starts = where.starts;
+    self->transport = where.transport;
+    self->own_name = where.own_name;
+    return 0;
 }
 
 static int count_slots (mpl_plan_t *self, mpl_err_t *err)
 {
     self->slots = calloc (self->hosts.n, sizeof *self->slots);
     self->n_on = calloc (self->hosts.n, sizeof *self->n_on);
-    self->is_here = calloc (self->hosts.n, sizeof *self->is_here);
-    if (!self->slots || !self->n_on || !self->is_here)
+    if (!self->slots || !self->n_on)
         return mpl__err (err, ENOMEM, "no memory for %zu hosts", self->hosts.n);
     for (size_t i = 0; i < self->hosts.n; i++) {
         const mpl_host_t *host = &self->hosts.hosts[i];
-        self->is_here[i] = mpl__host_is_here (host->name);
-        self->slots[i] = host->slots ? host->slots : self->is_here[i] ? mpl__cpus_usable () : 0;
-        self->n_far += !self->is_here[i];
+        int is_here = mpl__plan_is_here (self, i);
+        self->slots[i] = host->slots ? host->slots : is_here ? mpl__cpus_usable () : 0;
+        self->n_far += !is_here;
         self->must_ask |= !self->slots[i];
     }
     return 0;
 }
-
-int mpl__plan_is_here (const mpl_plan_t *self, size_t host) { return self->is_here[host]; }
 
 /* ---- placing --------------------------------------------------------------------------------------------------- */
 
@@ -113,8 +58,8 @@ static int read_demand (const mpl_plan_t *self, const mpl_app_t *app, int *slots
         slots[i] = is_own ? 0 : self->options->per_node ? self->options->per_node : self->slots[i];
     for (size_t i = 0; i < own.n; i++) {
         int host = mpl__hosts_find (&self->hosts, own.hosts[i].name);
-        for (size_t k = 0; k < self->hosts.n && host < 0 && mpl__host_is_here (own.hosts[i].name); k++)
-            if (mpl__host_is_here (self->hosts.hosts[k].name))
+        for (size_t k = 0; k < self->hosts.n && host < 0 && mpl__where_is_here (self->own_name, own.hosts[i].name); k++)
+            if (mpl__plan_is_here (self, k))
                 host = (int) k;
         if (host < 0) {
             mpl__err (err, EINVAL, "-H names %s, which is not among the hosts of the launch", own.hosts[i].name);
@@ -200,7 +145,7 @@ void mpl__plan_clear (mpl_plan_t *self)
     free (self->slots);
     free (self->places);
     free (self->n_on);
-    free (self->is_here);
+    free (self->starts);
     free (self->cwd);
     free (self->folder);
     *self = (mpl_plan_t) { .options = NULL };
@@ -247,8 +192,8 @@ static uint64_t flags_of (const mpl_plan_t *self, size_t host)
 
     return (options->is_tagged && !options->is_each ? MPL__ORDER_TAG_RANK : 0)
            | (self->hosts.n > 1 ? MPL__ORDER_TAG_HOST : 0) | (options->is_teed ? MPL__ORDER_TEE : 0)
-           | (options->is_each && self->is_here[host] ? MPL__ORDER_DIRECT : 0)
-           | (self->is_here[host] ? 0 : MPL__ORDER_ENV);
+           | (options->is_each && mpl__plan_is_here (self, host) ? MPL__ORDER_DIRECT : 0)
+           | (mpl__plan_is_here (self, host) ? 0 : MPL__ORDER_ENV);
 }
 
 static uint64_t ns_of (double seconds)
@@ -286,7 +231,7 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     order->interface = self->transport.interface;
     order->port_first = (uint64_t) self->transport.port_first;
     order->port_last = (uint64_t) self->transport.port_last;
-    if (!self->is_here[host])
+    if (!mpl__plan_is_here (self, host))
         fill_far (self, order);
     for (size_t i = 0; i < options->n_apps; i++)
         order->apps[i] = order_of (self, &options->apps[i]);

@@ -8,13 +8,15 @@
 #include "conf/hosts.h"
 #include "launcher/options.h"
 #include "launcher/placement.h"
+#include "launcher/where.h"
 #include "wire/order.h"
 
 typedef struct {
     const mpl_options_t *options;
     mpl_hosts_t hosts;                  /* this machine is one host, whatever names it was given */
     int *slots;                         /* of each; a host that says nothing has as many as it has usable cores; 0: it must be asked */
-    int *is_here;                       /* of each: it is this machine */
+    mpl_start_t *starts;                /* of each: how its agent is started */
+    const char *own_name;               /* as in launcher/where.h */
     size_t n_far;                       /* how many are not */
     int must_ask;                       /* one of those says no number, and nothing is placed yet */
     mpl_transport_t transport;          /* of the cluster file, or the defaults */
