@@ -90,12 +90,15 @@ static size_t last_line (const mpl_host_agent_t *agent, size_t *end)
     return start;
 }
 
-/* That the shell it started there ended so or so is what srun says behind the reason. */
-static int is_aftermath (const mpl_host_agent_t *agent, size_t start, size_t end)
+/* What srun says besides the reason: how the shell it started there ended, and that there are no CPUs to bind to. */
+static int is_no_reason (const mpl_host_agent_t *agent, size_t start, size_t end)
 {
-    static const char task[] = ": task 0: ";
+    static const char *const asides[] = { ": task 0: ", "lacks support for cpu binding" };
+    int is_aside = 0;
 
-    return is_srun (agent) && memmem (agent->words + start, end - start, task, strlen (task)) != NULL;
+    for (size_t i = 0; i < sizeof asides / sizeof *asides && is_srun (agent); i++)
+        is_aside |= memmem (agent->words + start, end - start, asides[i], strlen (asides[i])) != NULL;
+    return is_aside;
 }
 
 /* The last line that says something, fit to be shown on a terminal. */
@@ -103,7 +106,7 @@ static const char *last_words (const mpl_host_agent_t *agent, char *text, size_t
 {
     size_t end = agent->n_words, start = last_line (agent, &end), n = 0;
 
-    while (is_aftermath (agent, start, end)) {
+    while (is_no_reason (agent, start, end)) {
         end = start;
         start = last_line (agent, &end);
     }
