@@ -144,7 +144,7 @@ static int check_host (mpl_reading_t *self, const mpl_node_t *map, const mpl_nod
 #define SLOTS_RIGHT "a whole number from 1 to 65536, or auto"
 #define WORKDIR_RIGHT "a folder's whole path, or one that begins with ~/"
 
-static const char *const launches[] = { "auto", "local", "ssh", "slurm", "pbs", "lsf", "sge", NULL };
+const char *const mpl__launch_words[] = { "auto", "local", "ssh", "slurm", "pbs", "lsf", "sge", NULL };
 static const char *const tunnels[] = { "none", "ssh", NULL };
 
 static const mpl_rule_t ssh_rules[] = {
@@ -209,7 +209,7 @@ static const mpl_rule_t file_rules[] = {
     [DEFAULTS] = { "defaults", mpl__read_section, offsetof (file_t, defaults), .section = &defaults_section },
     [HOSTS] = { "hosts", read_hosts, 0, .section = &host_section,
                 .right = "a list of hosts, each a name or a mapping with a name" },
-    [LAUNCH] = { "launch", mpl__read_choice, offsetof (file_t, cluster.launch), .words = launches },
+    [LAUNCH] = { "launch", mpl__read_choice, offsetof (file_t, cluster.launch), .words = mpl__launch_words },
     { "transport", mpl__read_section, offsetof (file_t, cluster.transport), .section = &transport_section },
     { "pool", mpl__read_section, offsetof (file_t, cluster.pool), .section = &pool_section },
     { 0 }

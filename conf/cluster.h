@@ -35,6 +35,9 @@ typedef enum {
     MPL__LAUNCH_SGE,
 } mpl_launch_t;
 
+/* What each is called, in the file and after --launch; ends with NULL. */
+extern const char *const mpl__launch_words[];
+
 typedef enum { MPL__TUNNEL_NONE, MPL__TUNNEL_SSH } mpl_tunnel_by_t;
 
 typedef struct {

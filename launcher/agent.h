@@ -10,11 +10,11 @@
 
 #include <sys/types.h>
 
-#define MPL__AGENT_WORDS 1024           /* of what ssh says, the end of it is kept */
+#define MPL__AGENT_WORDS 1024           /* of what ssh or srun says, the end of it is kept */
 
 typedef enum {
     MPL__AGENT_WAITS,                   /* its turn to be reached has not come */
-    MPL__AGENT_REACHED,                 /* for: ssh was started, and has not brought us there yet */
+    MPL__AGENT_REACHED,                 /* for: ssh or srun was started, and has not brought us there yet */
     MPL__AGENT_THERE,
     MPL__AGENT_GONE
 } mpl_agent_state_t;
@@ -28,7 +28,7 @@ typedef struct {
     void *owner;                        /* and who that is */
     /* Elsewhere. */
     mpl_post_t *post;
-    int words_fd;                       /* standard error of ssh */
+    int words_fd;                       /* standard error of ssh or srun */
     mpl_source_t *words_source;
     char words[MPL__AGENT_WORDS];       /* what it said last */
     size_t n_words;

@@ -628,7 +628,7 @@ static int order_there (launch_t *self, mpl_host_agent_t *agent, int standard_in
         return -1;
     mpl__post_write (agent->post, bytes, len);          /* before any frame */
     free (bytes);
-    if (!self->plan->is_here[agent->host] && send_files (self, agent, err) < 0)
+    if (!mpl__plan_is_here (self->plan, agent->host) && send_files (self, agent, err) < 0)
         return -1;
     return mpl__streams_open_post (self->streams, agent->host, agent->post, err);
 }

@@ -50,7 +50,7 @@ static void cores_of (const mpl_plan_t *plan, const mpl_topology_t *topology, si
     if (plan->options->bind_to == MPL__BIND_NONE)
         return;
     snprintf (text, size, "?");
-    if (!mpl__host_is_here (plan->hosts.hosts[place->host].name))
+    if (!mpl__plan_is_here (plan, place->host))
         return;
     if (mpl__cores_assign (topology, mpl__plan_deal (plan->options), mpl__plan_hold (plan->options),
                            (int) plan->n_on[place->host], (int) place->local, &set) > 0)

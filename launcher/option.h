@@ -15,6 +15,7 @@ typedef enum {
     MPL__OPT_CLUSTER_OR_HOSTFILE,
     MPL__OPT_CLUSTER,
     MPL__OPT_ATTACH,
+    MPL__OPT_LAUNCH,
     MPL__OPT_PREFIX,
     MPL__OPT_STAGE,
     MPL__OPT_MAP_BY,

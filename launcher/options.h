@@ -4,6 +4,7 @@
 #ifndef LAUNCHER_OPTIONS_H
 #define LAUNCHER_OPTIONS_H
 
+#include "conf/cluster.h"
 #include "conf/store.h"
 #include "launcher/texts.h"
 
@@ -36,6 +37,8 @@ typedef struct {
     const char *hostfile, *cluster;     /* paths, of which at most one is given; NULL: none */
     const char *attach;                 /* the certificate of a broker that lends hosts; NULL: none */
     mpl_texts_t stage;                  /* paths of files to be copied to other hosts */
+    int says_launch;                    /* --launch was given: then `launch` is stronger than the cluster file */
+    mpl_launch_t launch;
     const char *prefix;                 /* where mplaunch is installed on other hosts; NULL: not said */
     int per_node;                       /* -ppn; 0: as many as it has slots */
     mpl_map_by_t map_by;

@@ -9,55 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HOST_NAME 256
+#define LENT_TEXT 512                   /* bytes of a host's name and slots, as a broker says them */
 
 /* ---- hosts ----------------------------------------------------------------------------------------------------- */
 
-/* Names of this machine become one host, the first of them: it has one agent, and what its ranks print goes
- * through one place. */
-static void merge_here (mpl_hosts_t *hosts)
-{
-    mpl_host_t *here = NULL;
-    size_t kept = 0;
+int mpl__plan_is_here (const mpl_plan_t *self, size_t host) { return self->starts[host] == MPL__START_HERE; }
 
-    for (size_t i = 0; i < hosts->n; i++) {
-        mpl_host_t *host = &hosts->hosts[i];
-        if (here && mpl__host_is_here (host->name)) {
-            here->slots = here->slots && host->slots ? here->slots + host->slots : 0;
-            continue;
-        }
-        hosts->hosts[kept] = *host;
-        if (!here && mpl__host_is_here (host->name))
-            here = &hosts->hosts[kept];
-        kept++;
-    }
-    hosts->n = kept;
-}
-
-/* Hosts and transport; their texts lie in the store that comes with the hosts. */
-static int read_cluster (mpl_plan_t *self, const char *path, mpl_err_t *err)
-{
-    mpl_cluster_t cluster;
-
-    if (mpl__cluster_read (&cluster, path, err) < 0)
-        return -1;
-    self->hosts = cluster.hosts;        /* ours from now on */
-    self->transport = cluster.transport;
-    cluster.hosts = (mpl_hosts_t) { .hosts = NULL };
-    mpl__cluster_free (&cluster);
-    return 0;
-}
-
-static int add_this_host (mpl_hosts_t *hosts, mpl_err_t *err)
-{
-    char name[HOST_NAME] = "localhost", list[HOST_NAME + 16];
-
-    gethostname (name, sizeof name - 1);
-    snprintf (list, sizeof list, "%s:%d", *name ? name : "localhost", mpl__cpus_usable ());
-    return mpl__hosts_add_list (hosts, list, err);
-}
-
-/* As many slots as there are to be processes, or all that can be had. */
+/* As many slots as there are to be processes, or all that can be had. What has joined there is come to through it, be it this
+ * machine. */
 static int ask_broker (mpl_plan_t *self, mpl_err_t *err)
 {
     const mpl_options_t *options = self->options;
@@ -66,53 +25,50 @@ static int ask_broker (mpl_plan_t *self, mpl_err_t *err)
     for (size_t i = 0; i < options->n_apps && (n || !i); i++)
         n = options->apps[i].n ? n + (uint64_t) options->apps[i].n : 0;
     self->attach = mpl__attach_new (options->attach, n, options->timeout, options->is_quiet, &self->hosts, err);
-    return self->attach ? 0 : -1;
+    if (!self->attach)
+        return -1;
+    if (!(self->starts = calloc (self->hosts.n, sizeof *self->starts)))
+        return mpl__err (err, ENOMEM, "no memory for %zu hosts", self->hosts.n);
+    for (size_t i = 0; i < self->hosts.n; i++)
+        self->starts[i] = MPL__START_LENT;
+    return 0;
 }
 
-/* Every host that any program may run on: those of the launch, or those that the programs name. */
 static int read_hosts (mpl_plan_t *self, mpl_err_t *err)
 {
-    const mpl_options_t *options = self->options;
-    int rc = 0;
+    mpl_where_t where;
 
-    if (options->attach)
-        return ask_broker (self, err);  /* what has joined there is come to through it, be it this machine */
-    if (options->cluster)
-        rc = read_cluster (self, options->cluster, err);
-    else if (options->hostfile)
-        rc = mpl__hosts_read_file (&self->hosts, options->hostfile, err);
-    else if (options->hosts)
-        rc = mpl__hosts_add_list (&self->hosts, options->hosts, err);
-    else
-        for (size_t i = 0; i < options->n_apps && !rc; i++)
-            if (options->apps[i].hosts)
-                rc = mpl__hosts_add_list (&self->hosts, options->apps[i].hosts, err);
-    if (!rc && !self->hosts.n)
-        rc = add_this_host (&self->hosts, err);
-    if (!rc)
-        merge_here (&self->hosts);
-    return rc;
+    if (self->options->attach)
+        return ask_broker (self, err);
+    if (mpl__where_choose (&where, self->options, getenv, err) < 0) {
+        mpl__where_free (&where);
+        return -1;
+    }
+    self->hosts = where.hosts;          /* ours from now on */
+    self->starts = where.starts;
+    self->transport = where.transport;
+    self->own_name = where.own_name;
+    return 0;
 }
 
 /* Main is on the first host. If that is another one, workers here come to it through its agent's post, so they need one too. */
 static int is_tunnelled (const mpl_plan_t *self)
 {
-    return self->transport.tunnel == MPL__TUNNEL_SSH && !mpl__host_is_here (self->hosts.hosts[0].name);
+    return self->transport.tunnel == MPL__TUNNEL_SSH && !mpl__plan_is_here (self, 0);
 }
 
 static int count_slots (mpl_plan_t *self, mpl_err_t *err)
 {
     self->slots = calloc (self->hosts.n, sizeof *self->slots);
     self->n_on = calloc (self->hosts.n, sizeof *self->n_on);
-    self->is_here = calloc (self->hosts.n, sizeof *self->is_here);
     self->has_post = calloc (self->hosts.n, sizeof *self->has_post);
-    if (!self->slots || !self->n_on || !self->is_here || !self->has_post)
+    if (!self->slots || !self->n_on || !self->has_post)
         return mpl__err (err, ENOMEM, "no memory for %zu hosts", self->hosts.n);
     for (size_t i = 0; i < self->hosts.n; i++) {
         const mpl_host_t *host = &self->hosts.hosts[i];
-        self->is_here[i] = !self->attach && mpl__host_is_here (host->name);
-        self->slots[i] = host->slots ? host->slots : self->is_here[i] ? mpl__cpus_usable () : 0;
-        self->has_post[i] = !self->is_here[i] || is_tunnelled (self);
+        int is_here = mpl__plan_is_here (self, i);
+        self->slots[i] = host->slots ? host->slots : is_here ? mpl__cpus_usable () : 0;
+        self->has_post[i] = !is_here || is_tunnelled (self);
         self->n_far += self->has_post[i];
         self->must_ask |= !self->slots[i];
     }
@@ -133,8 +89,8 @@ static int read_demand (const mpl_plan_t *self, const mpl_app_t *app, int *slots
         slots[i] = is_own ? 0 : self->options->per_node ? self->options->per_node : self->slots[i];
     for (size_t i = 0; i < own.n; i++) {
         int host = mpl__hosts_find (&self->hosts, own.hosts[i].name);
-        for (size_t k = 0; k < self->hosts.n && host < 0 && mpl__host_is_here (own.hosts[i].name); k++)
-            if (mpl__host_is_here (self->hosts.hosts[k].name))
+        for (size_t k = 0; k < self->hosts.n && host < 0 && mpl__where_is_here (self->own_name, own.hosts[i].name); k++)
+            if (mpl__plan_is_here (self, k))
                 host = (int) k;
         if (host < 0) {
             mpl__err (err, EINVAL, "-H names %s, which is not among the hosts of the launch", own.hosts[i].name);
@@ -223,7 +179,7 @@ void mpl__plan_clear (mpl_plan_t *self)
     free (self->slots);
     free (self->places);
     free (self->n_on);
-    free (self->is_here);
+    free (self->starts);
     free (self->has_post);
     free (self->cwd);
     mpl__staging_clear (&self->staging);
@@ -245,14 +201,18 @@ static int extend (int **array, size_t n, int value)
 int mpl__plan_add_host (mpl_plan_t *self, const char *name, int slots, mpl_err_t *err)
 {
     size_t n = self->hosts.n;
-    char list[HOST_NAME + 16];
+    char list[LENT_TEXT];
     size_t *n_on = realloc (self->n_on, (n + 1) * sizeof *n_on);
 
     if (n_on)
         self->n_on = n_on;
-    if (!n_on || extend (&self->slots, n, slots) < 0 || extend (&self->is_here, n, 0) < 0 || extend (&self->has_post, n, 1) < 0)
+    mpl_start_t *starts = realloc (self->starts, (n + 1) * sizeof *starts);
+    if (starts)
+        self->starts = starts;
+    if (!n_on || !starts || extend (&self->slots, n, slots) < 0 || extend (&self->has_post, n, 1) < 0)
         return mpl__err (err, ENOMEM, "no memory for one more host");
     n_on[n] = 0;
+    starts[n] = MPL__START_LENT;
     snprintf (list, sizeof list, "%s:%d", name, slots);
     if (mpl__hosts_add_list (&self->hosts, list, err) < 0)
         return -1;
@@ -370,7 +330,7 @@ int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, in
 
     if (order.apps && order.ranks) {
         fill_order (self, host, standard_input, &order);
-        if (!self->is_here[host])
+        if (!mpl__plan_is_here (self, host))
             fill_stage (self, &order);
         if (is_late) {
             order.n_ranks = 0;

@@ -10,6 +10,7 @@
 #include "launcher/options.h"
 #include "launcher/placement.h"
 #include "launcher/stage.h"
+#include "launcher/where.h"
 #include "wire/order.h"
 
 typedef struct {
@@ -17,9 +18,10 @@ typedef struct {
     mpl_attach_t *attach;               /* holds the hosts that a broker has lent; NULL: none has */
     mpl_hosts_t hosts;                  /* this machine is one host, whatever names it was given */
     int *slots;                         /* of each; a host that says nothing has as many as it has usable cores; 0: it must be asked */
-    int *is_here;                       /* of each: it is this machine */
+    mpl_start_t *starts;                /* of each: how its agent is started */
     int *has_post;                      /* of each: its agent is spoken to through a post, as on any other machine */
-    size_t n_far;                       /* how many have */
+    const char *own_name;               /* as in launcher/where.h */
+    size_t n_far;                       /* how many have a post */
     int must_ask;                       /* one of those says no number, and nothing is placed yet */
     mpl_transport_t transport;          /* of the cluster file, or the defaults */
     mpl_place_t *places;                /* of each rank */
@@ -40,6 +42,9 @@ int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *e
 int mpl__plan_place (mpl_plan_t *self, mpl_err_t *err);
 
 void mpl__plan_clear (mpl_plan_t *self);
+
+/* Whether a host is this machine, whose agent is started directly. */
+int mpl__plan_is_here (const mpl_plan_t *self, size_t host);
 
 /* How the options are said to an agent: what ranks are dealt over, and bound to. */
 mpl_deal_t mpl__plan_deal (const mpl_options_t *options);

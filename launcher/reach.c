@@ -1,6 +1,7 @@
 #include "launcher/reach.h"
 #include "launcher/attach.h"
 #include "launcher/beside.h"
+#include "launcher/srun.h"
 #include "launcher/ssh.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -20,7 +21,8 @@
 #define ATTEMPTS_MAX 6                                  /* of a host whose sshd has too many logins */
 #define REFUSED_MAX 3                                   /* of one that has no sshd: it may just be starting */
 #define RETRY_NS (200 * (uint64_t) MPL__NS_PER_MS)      /* after the first attempt; twice as long after each further one */
-#define LEAVE_MS 2000                                   /* for ssh to leave when its output has ended */
+#define LEAVE_MS 2000                                   /* for ssh or srun to leave when its output has ended */
+#define CANCEL_MS 1000                                  /* for srun to take its step back */
 #define NOT_FOUND 127
 #define SSH_FAILED 255
 
@@ -42,13 +44,24 @@ static const mpl_host_t *host_of (const mpl_host_agent_t *agent)
     return &self->plan->hosts.hosts[agent->host];
 }
 
-/* Who brings us to agents. */
-static const char *carrier (const mpl_reach_t *self)
+static int is_srun (const mpl_host_agent_t *agent)
 {
-    return self->plan->attach ? "mpattach" : "ssh";
+    const mpl_reach_t *self = agent->owner;
+
+    return self->plan->starts[agent->host] == MPL__START_SRUN;
 }
 
-/* ---- what ssh says --------------------------------------------------------------------------------------------- */
+/* Who brings us to an agent. */
+static const char *carrier (const mpl_host_agent_t *agent)
+{
+    static const char *const names[] = { [MPL__START_HERE] = "mpworker", [MPL__START_SSH] = "ssh", [MPL__START_SRUN] = "srun",
+                                         [MPL__START_LENT] = "mpattach" };
+    const mpl_reach_t *self = agent->owner;
+
+    return names[self->plan->starts[agent->host]];
+}
+
+/* ---- what it says ---------------------------------------------------------------------------------------------- */
 
 /* The end of it is kept: the last line has the reason. */
 static void heard_words (void *arg, uint32_t events)
@@ -72,15 +85,38 @@ static void heard_words (void *arg, uint32_t events)
     agent->n_words = kept + (size_t) len;
 }
 
-/* The last line with something in it, fit to be shown on a terminal. */
+/* The last line before *end with something in it; *end is behind it then. */
+static size_t last_line (const mpl_host_agent_t *agent, size_t *end)
+{
+    size_t start;
+
+    while (*end && strchr ("\r\n \t", agent->words[*end - 1]))
+        --*end;
+    for (start = *end; start && agent->words[start - 1] != '\n'; start--)
+        ;
+    return start;
+}
+
+/* What srun says besides the reason: how the shell it started there ended, and that there are no CPUs to bind to. */
+static int is_no_reason (const mpl_host_agent_t *agent, size_t start, size_t end)
+{
+    static const char *const asides[] = { ": task 0: ", "lacks support for cpu binding" };
+    int is_aside = 0;
+
+    for (size_t i = 0; i < sizeof asides / sizeof *asides && is_srun (agent); i++)
+        is_aside |= memmem (agent->words + start, end - start, asides[i], strlen (asides[i])) != NULL;
+    return is_aside;
+}
+
+/* The last line that says something, fit to be shown on a terminal. */
 static const char *last_words (const mpl_host_agent_t *agent, char *text, size_t size)
 {
-    size_t end = agent->n_words, start, n = 0;
+    size_t end = agent->n_words, start = last_line (agent, &end), n = 0;
 
-    while (end && strchr ("\r\n \t", agent->words[end - 1]))
-        end--;
-    for (start = end; start && agent->words[start - 1] != '\n'; start--)
-        ;
+    while (is_no_reason (agent, start, end)) {
+        end = start;
+        start = last_line (agent, &end);
+    }
     for (; start < end && n < size - 1; start++)
         text[n++] = (unsigned char) agent->words[start] < ' ' ? ' ' : agent->words[start];
     text[n] = '\0';
@@ -89,16 +125,25 @@ static const char *last_words (const mpl_host_agent_t *agent, char *text, size_t
 
 /* ---- the process that carries us ------------------------------------------------------------------------------- */
 
+/* An ssh that is killed leaves nothing behind, a srun would leave its step: that is waiting for words that never come. */
+static void end_carrier (mpl_host_agent_t *agent, struct pollfd *left)
+{
+    if (is_srun (agent) && !kill (agent->pid, SIGTERM) && left->fd >= 0 && poll (left, 1, CANCEL_MS) == 1)
+        return;
+    kill (agent->pid, SIGKILL);
+}
+
 /* It is given a moment to leave by itself, since its exit code says why; its wait status. */
 static int reap (mpl_host_agent_t *agent, int limit_ms)
 {
-    struct pollfd left = { .fd = (int) syscall (SYS_pidfd_open, agent->pid, 0), .events = POLLIN };
+    struct pollfd left = { .fd = -1, .events = POLLIN };
     int status = 0;
 
     if (!agent->pid)
         return 0;
+    left.fd = (int) syscall (SYS_pidfd_open, agent->pid, 0);
     if (left.fd < 0 || poll (&left, 1, limit_ms) != 1)
-        kill (agent->pid, SIGKILL);
+        end_carrier (agent, &left);
     mpl__fd_close (&left.fd);
     while (waitpid (agent->pid, &status, 0) < 0 && errno == EINTR)
         ;
@@ -114,7 +159,7 @@ static void let_go (mpl_reach_t *self, mpl_host_agent_t *agent)
 }
 
 /* In a session of its own, so that the terminal's Ctrl-C comes to us alone. 0, or an errno value. */
-static int spawn (mpl_host_agent_t *agent, char **argv, int in, int out, int words)
+static int spawn (mpl_host_agent_t *agent, char **argv, char **env, int in, int out, int words)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
@@ -130,7 +175,7 @@ static int spawn (mpl_host_agent_t *agent, char **argv, int in, int out, int wor
     if (!rc && !(rc = posix_spawnattr_init (&attr))) {
         posix_spawnattr_setflags (&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
         posix_spawnattr_setsigmask (&attr, &none);
-        rc = posix_spawnp (&agent->pid, argv[0], &actions, &attr, argv, environ);
+        rc = posix_spawnp (&agent->pid, argv[0], &actions, &attr, argv, env);
         posix_spawnattr_destroy (&attr);
     }
     posix_spawn_file_actions_destroy (&actions);
@@ -141,13 +186,23 @@ static void heard (void *arg, const mpl_control_t *message);
 static void heard_stream (void *arg, mpl_stream_kind_t kind, uint64_t id, const uint8_t *bytes, size_t len);
 static void gone (void *arg, int error);
 
-/* What brings us there: ssh, a broker's mpattach, or on this machine the agent itself. To be freed. */
+/* Whether it is a shell that we come to; elsewhere mpworker itself is started. */
+static int has_script (const mpl_reach_t *self, const mpl_host_agent_t *agent)
+{
+    mpl_start_t how = self->plan->starts[agent->host];
+
+    return how == MPL__START_SSH || how == MPL__START_SRUN;
+}
+
+/* What brings us there: ssh, srun, a broker's mpattach, or on this machine the agent itself. To be freed. */
 static char **carrier_argv (mpl_reach_t *self, const mpl_host_agent_t *agent)
 {
-    if (self->plan->attach)
+    mpl_start_t how = self->plan->starts[agent->host];
+
+    if (how == MPL__START_LENT)
         return mpl__attach_argv (self->plan->attach, agent->host);
-    if (!self->plan->is_here[agent->host])
-        return mpl__ssh_argv (host_of (agent));
+    if (how != MPL__START_HERE)
+        return how == MPL__START_SRUN ? mpl__srun_argv (host_of (agent)->name) : mpl__ssh_argv (host_of (agent));
     char **argv = calloc (3, sizeof *argv);
     if (argv) {
         argv[0] = self->own_path;
@@ -162,10 +217,13 @@ static int start (mpl_reach_t *self, mpl_host_agent_t *agent)
     const mpl_post_fns_t fns = { heard, heard_stream, gone, agent };
     int in[2] = { -1, -1 }, out[2] = { -1, -1 }, words[2] = { -1, -1 };
     char **argv = carrier_argv (self, agent);
+    char **env = is_srun (agent) ? mpl__srun_environment (environ) : environ;
 
-    int rc = !argv || pipe2 (in, O_CLOEXEC) < 0 || pipe2 (out, O_CLOEXEC) < 0 || pipe2 (words, O_CLOEXEC) < 0 ? errno : 0;
-    rc = rc ? rc : spawn (agent, argv, in[0], out[1], words[1]);
+    int rc = !argv || !env || pipe2 (in, O_CLOEXEC) < 0 || pipe2 (out, O_CLOEXEC) < 0 || pipe2 (words, O_CLOEXEC) < 0 ? errno : 0;
+    rc = rc ? rc : spawn (agent, argv, env, in[0], out[1], words[1]);
     free (argv);
+    if (env != environ)
+        free (env);
     mpl__fd_close (&in[0]);
     mpl__fd_close (&out[1]);
     mpl__fd_close (&words[1]);
@@ -182,7 +240,7 @@ static int start (mpl_reach_t *self, mpl_host_agent_t *agent)
     agent->post = mpl__post_new (self->loop, out[0], in[1], MPL__GREETING, &fns);
     if (!agent->words_source || !agent->post)
         return errno;
-    if (!self->plan->is_here[agent->host] && !self->plan->attach)       /* there it is mpworker itself that is started */
+    if (has_script (self, agent))
         mpl__post_write (agent->post, self->lines, strlen (self->lines));
     return 0;
 }
@@ -227,7 +285,7 @@ static void explain (mpl_reach_t *self, mpl_host_agent_t *agent)
 
     hear_rest (agent);
     last_words (agent, words, sizeof words);
-    if (code == SSH_FAILED && agent->n_attempts < attempts_for (words)) {
+    if (!is_srun (agent) && code == SSH_FAILED && agent->n_attempts < attempts_for (words)) {
         let_go (self, agent);
         agent->state = MPL__AGENT_WAITS;
         agent->due = mpl__clock_ns () + (RETRY_NS << (agent->n_attempts - 1));
@@ -236,12 +294,12 @@ static void explain (mpl_reach_t *self, mpl_host_agent_t *agent)
     if (code == NOT_FOUND && self->plan->options->prefix && !self->plan->attach)
         snprintf (why, sizeof why, "there is no bin/mpworker under --prefix %s there", self->plan->options->prefix);
     else if (code == NOT_FOUND && !self->plan->attach)
-        snprintf (why, sizeof why, "mpworker is found neither at the place it has here nor in the PATH that ssh gives there; "
-                  "install mplaunch there, or say with --prefix where it is");
+        snprintf (why, sizeof why, "mpworker is found neither at the place it has here nor in the PATH that %s gives there; "
+                  "install mplaunch there, or say with --prefix where it is", carrier (agent));
     else if (*words)
         snprintf (why, sizeof why, "%s", words);
     else
-        snprintf (why, sizeof why, "%s ended with %s and said nothing", carrier (self), mpl__status_text (status, text, sizeof text));
+        snprintf (why, sizeof why, "%s ended with %s and said nothing", carrier (agent), mpl__status_text (status, text, sizeof text));
     has_failed (self, agent, why);
 }
 
@@ -311,9 +369,10 @@ static void try_now (mpl_reach_t *self, mpl_host_agent_t *agent, uint64_t now)
     agent->due = now + MPL__REACH_LIMIT_NS;
     agent->n_attempts++;
     int error = start (self, agent);
-    snprintf (why, sizeof why, "%s cannot be started: %s", carrier (self), strerror (error));
-    if (error)
-        has_failed (self, agent, why);
+    if (!error)
+        return;
+    snprintf (why, sizeof why, "%s cannot be started: %s", carrier (agent), strerror (error));
+    has_failed (self, agent, why);
 }
 
 static void is_due (mpl_reach_t *self, mpl_host_agent_t *agent)
@@ -322,7 +381,7 @@ static void is_due (mpl_reach_t *self, mpl_host_agent_t *agent)
 
     if (agent->state == MPL__AGENT_REACHED) {
         snprintf (text, sizeof text, "nothing came of it in %u s%s%s%s%s", (unsigned) (MPL__REACH_LIMIT_NS / MPL__NS_PER_S),
-                  agent->n_words ? "; " : "", agent->n_words ? carrier (self) : "", agent->n_words ? " says: " : "",
+                  agent->n_words ? "; " : "", agent->n_words ? carrier (agent) : "", agent->n_words ? " says: " : "",
                   last_words (agent, words, sizeof words));
         has_failed (self, agent, text);
     } else {
@@ -423,6 +482,9 @@ void mpl__reach_destroy (mpl_reach_t **self_p)
     for (size_t i = 0; i < self->n; i++)
         if (self->agents[i].owner == self)
             let_go (self, &self->agents[i]);
+    for (size_t i = 0; i < self->n; i++)        /* all at once, since each takes a while */
+        if (self->agents[i].owner == self && self->agents[i].state == MPL__AGENT_REACHED && self->agents[i].pid)
+            kill (self->agents[i].pid, SIGTERM);
     for (size_t i = 0; i < self->n; i++)
         if (self->agents[i].owner == self)
             reap (&self->agents[i], self->agents[i].state == MPL__AGENT_THERE ? LEAVE_MS : 0);

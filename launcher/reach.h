@@ -1,4 +1,5 @@
-/* reach.h - agents on other hosts: brought there by ssh, or to those that a broker lends by mpattach, several at a time, again when a host refuses for the moment; listened to
+/* reach.h - agents on other hosts: brought there by ssh, by srun, or to those that a broker lends by mpattach, several at a time, again
+ * when a host refuses for the moment; listened to
  * while they are there; and the reason when one cannot be reached or is lost. It owns the processes that carry them and the posts
  * to them. One thread, that of its loop. */
 #ifndef LAUNCHER_REACH_H

@@ -100,6 +100,17 @@ static int take_bind_to (mpl_reader_t *self, const mpl_written_t *written)
     return rc;
 }
 
+static int take_launch (mpl_reader_t *self, const mpl_written_t *written)
+{
+    for (int i = 0; mpl__launch_words[i]; i++)
+        if (!strcmp (mpl__launch_words[i], written->value)) {
+            self->options->launch = (mpl_launch_t) i;
+            self->options->says_launch = 1;
+            return MPL__GO_ON;
+        }
+    return bad_value (self, written);
+}
+
 static int take_stdin (mpl_reader_t *self, const mpl_written_t *written)
 {
     static const choice_t choices[] = { { "all", MPL__STDIN_ALL }, { "none", MPL__STDIN_NONE }, { NULL, 0 } };
@@ -283,6 +294,8 @@ int mpl__value_take (mpl_reader_t *self, const mpl_option_t *option, const mpl_w
         return take_text (self, written, &options->attach);
     case MPL__OPT_STAGE:
         return take_stage (self, written);
+    case MPL__OPT_LAUNCH:
+        return take_launch (self, written);
     case MPL__OPT_PREFIX:
         return take_text (self, written, &options->prefix);
     case MPL__OPT_STDIN:

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +37,8 @@ typedef struct {
     mpl_staged_t staged;                /* files that the launcher has sent here */
     mpl_ranks_t *ranks;
     mpl_news_t news;                    /* what the launcher, which may be stopped, has not heard yet */
+    int signals;                        /* signalfd for TERM */
+    mpl_source_t *signal_source;
     uint64_t output_due, probe_due;
     int is_ending;                      /* the launcher wants the ranks ended */
     int is_over;                        /* the launcher is gone, or the job cannot go on */
@@ -258,6 +261,35 @@ static void tell_output_lost (launch_t *self)
     tell (self, &message);
 }
 
+/* A batch system that ends a job signals all that is in it, us too; the ranks have heard it already. */
+static void heard_signal (void *arg, uint32_t events)
+{
+    launch_t *self = arg;
+    struct signalfd_siginfo info;
+
+    (void) events;
+    if (read (self->signals, &info, sizeof info) == sizeof info)
+        self->is_ending = 1;
+}
+
+/* TERM ends our ranks and then us. Others that a job may be sent are for its programs. */
+static int take_signals (launch_t *self)
+{
+    static const int programs[] = { SIGUSR1, SIGUSR2 };
+    sigset_t term;
+
+    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
+        if (signal (programs[i], SIG_IGN) != SIG_IGN)
+            sigaddset (&self->agent.defaults, programs[i]);
+    sigemptyset (&term);
+    sigaddset (&term, SIGTERM);
+    sigprocmask (SIG_BLOCK, &term, NULL);
+    self->signals = signalfd (-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (self->signals >= 0)
+        self->signal_source = mpl__loop_add (self->agent.loop, self->signals, EPOLLIN, heard_signal, self);
+    return self->signal_source ? 0 : -1;
+}
+
 /* ---- the end --------------------------------------------------------------------------------------------------- */
 
 /* TERM to all, a second later KILL, then whatever escaped. */
@@ -366,6 +398,8 @@ static int begin (launch_t *self, mpl_err_t *err)
     self->output_due = self->probe_due = MPL__NEVER;
     if (read_order (self, err) < 0 || mpl__agent_init (&self->agent, err) < 0)
         return -1;
+    if (take_signals (self) < 0)
+        return mpl__err (err, errno, "an agent cannot begin: %s", strerror (errno));
     self->agent.start_nursery = start_spare;
     self->agent.on_exit = rank_ended;
     self->agent.tell_launcher = tell_launcher;
@@ -384,7 +418,7 @@ static int begin (launch_t *self, mpl_err_t *err)
 
 int mpl__forlauncher (const mpl_forlauncher_t *spec)
 {
-    launch_t self = { .spec = spec };
+    launch_t self = { .spec = spec, .signals = -1 };
     mpl_err_t err = { 0 };
 
     if (begin (&self, &err) < 0) {
@@ -409,6 +443,8 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
     if (self.post)
         hand_over (&self);
     mpl__loop_remove (self.agent.loop, &self.link);
+    mpl__loop_remove (self.agent.loop, &self.signal_source);
+    mpl__fd_close (&self.signals);
     mpl__agent_end (&self.agent);
     mpl__order_clear (&self.order);
     return 0;

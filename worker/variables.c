@@ -29,7 +29,8 @@ static size_t name_len (const char *entry)
 
 /* What belongs to a host, or to a login on it. */
 static const char *const of_host[] = {
-    "HOSTNAME", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "WINDOWID", "SSH_*", "XDG_*", NULL
+    "HOSTNAME", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "WINDOWID", "SSH_*", "XDG_*",
+    "SLURMD_NODENAME", "SLURM_CPUS_ON_NODE", "SLURM_TOPOLOGY_ADDR", NULL
 };
 
 static int is_one_of (const char *entry, const char *const *names)

@@ -204,7 +204,7 @@ static void options_of_other_launchers_get_a_sentence (void **state)
     assert_refused ("-mca=x ./app", "MCA");
     assert_refused ("-soft 1:2 ./app", "-n");
     assert_refused ("-arch x ./app", "'-arch'");
-    assert_refused ("-launcher ssh ./app", "ssh in PATH");
+    assert_refused ("-launcher ssh ./app", "--launch ssh");
     assert_refused ("-rmk slurm ./app", "'-rmk'");
     assert_refused ("-iface eth0 ./app", "transport");
     assert_refused ("--rank-by core ./app", "--map-by");
@@ -226,6 +226,8 @@ static const char *right_value (const mpl_option_t *option)
         return "3";
     case MPL__OPT_STDIN:
         return "none";
+    case MPL__OPT_LAUNCH:
+        return "slurm";
     case MPL__OPT_MAP_BY:
     case MPL__OPT_BIND_TO:
         return "core";
@@ -430,6 +432,20 @@ static void hosts_belong_to_their_program (void **state)
     assert_string_equal ("a,c", options.hosts);
     assert_null (options.apps[0].hosts);
     assert_string_equal ("c", options.apps[1].hosts);
+}
+
+static void the_launch_has_the_words_of_the_cluster_file (void **state)
+{
+    (void) state;
+    assert_read ("--launch pbs a");
+    assert_int_equal (MPL__LAUNCH_PBS, options.launch);
+    assert_true (options.says_launch);
+    assert_read ("--launch sge --launch auto a");
+    assert_int_equal (MPL__LAUNCH_AUTO, options.launch);
+    assert_true (options.says_launch);
+    assert_read ("a");
+    assert_false (options.says_launch);
+    assert_refused ("--launch torque a", "'torque'; it takes auto, local, ssh, slurm, pbs, lsf or sge");
 }
 
 static void mapping_and_binding_are_chosen (void **state)
@@ -967,6 +983,7 @@ int main (void)
         cmocka_unit_test (two_places_that_name_hosts_are_refused),
         cmocka_unit_test (a_broker_lends_all_hosts_or_none),
         cmocka_unit_test (hosts_belong_to_their_program),
+        cmocka_unit_test (the_launch_has_the_words_of_the_cluster_file),
         cmocka_unit_test (mapping_and_binding_are_chosen),
         cmocka_unit_test (a_name_alone_is_what_it_is_here),
         cmocka_unit_test (variables_are_set_in_every_form),
