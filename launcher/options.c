@@ -212,6 +212,7 @@ static int check_each (mpl_reader_t *self)
     if (mpl__each_options_parse (&parsed, (int) argv->n, argv->texts, mpl__cpus_usable (), &err) < 0)
         return mpl__reader_refuse (self, "%s", err.text);
     self->options->each_jobs = parsed.jobs;
+    self->options->says_jobs = self->jobs != NULL;
     return MPL__GO_ON;
 }
 

@@ -52,7 +52,8 @@ typedef struct {
     int is_teed;                        /* --tee: --output, and the terminal too */
     int keeps_going, is_dry_run, is_check, has_progress, has_report, shows_map;
     int is_each;
-    int each_jobs;                      /* with --each: how many run at once */
+    int each_jobs;                      /* with --each: how many run at once; on several hosts as many as they have slots, */
+    int says_jobs;                      /* unless -n or -j was given */
     int is_verbose, is_quiet;
     mpl_store_t store;                  /* where what is not borrowed from argv lies */
 } mpl_options_t;

@@ -105,13 +105,24 @@ static int read_demand (const mpl_plan_t *self, const mpl_app_t *app, int *slots
     return 0;
 }
 
+/* With --each one process is enough on one host. On several each has one for each job that it is to run, so that mpeach's pool has
+ * its workers there. */
+static size_t demand_of (const mpl_plan_t *self, const mpl_app_t *app)
+{
+    const mpl_options_t *options = self->options;
+
+    if (!options->is_each || self->hosts.n == 1)
+        return (size_t) app->n;
+    return options->says_jobs ? (size_t) options->each_jobs : 0;
+}
+
 static int place_all (mpl_plan_t *self, mpl_demand_t *demands, int *slots, mpl_err_t *err)
 {
     const mpl_options_t *options = self->options;
 
     for (size_t i = 0; i < options->n_apps; i++) {
         int *own = slots + i * self->hosts.n;
-        demands[i] = (mpl_demand_t) { .n = (size_t) options->apps[i].n, .slots = own };
+        demands[i] = (mpl_demand_t) { .n = demand_of (self, &options->apps[i]), .slots = own };
         if (read_demand (self, &options->apps[i], own, err) < 0)
             return -1;
     }
@@ -309,7 +320,7 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     for (size_t i = 0; i < self->n; i++)
         if (self->places[i].host == host)
             order->ranks[order->n_ranks++] = (mpl_order_rank_t) { i, self->places[i].app };
-    order->sharers = options->is_each ? (uint64_t) options->each_jobs : order->n_ranks;
+    order->sharers = options->is_each && self->hosts.n == 1 ? (uint64_t) options->each_jobs : order->n_ranks;
 }
 
 static void fill_stage (const mpl_plan_t *self, mpl_order_t *order)

@@ -276,7 +276,8 @@ static void say_failure (each_t *self, const job_t *job, const mpl_each_result_t
                   WIFSIGNALED (result->status) ? "ended with signal %d (%s)%s" : "ended with exit code %d%.0s%s",
                   WIFSIGNALED (result->status) ? WTERMSIG (result->status) : WEXITSTATUS (result->status),
                   WIFSIGNALED (result->status) ? strsignal (WTERMSIG (result->status)) : "", hint (result));
-    fprintf (stderr, "mplaunch: job %lu (%.200s) on %s %s\n", job->number, command, self->host, end);
+    fprintf (stderr, "mplaunch: job %lu (%.200s) on %s %s\n", job->number, command,
+             *result->host ? result->host : self->host, end);
 }
 
 /* Large output is a file that the worker still holds; its own words when that cannot be had. */
@@ -360,6 +361,7 @@ static void log_job (each_t *self, const job_t *job, const mpl_each_result_t *re
                                  .seconds = result->seconds,
                                  .bytes = result->out_bytes,
                                  .status = result->status,
+                                 .host = result->host,
                                  .command = command };
     mpl_err_t err;
 
@@ -522,7 +524,7 @@ static void run_all (each_t *self)
 static char *make_setup (const mpl_each_options_t *options, size_t *len)
 {
     mpl_each_setup_t setup = { .timeout_ns = (uint64_t) (options->timeout * MPL__NS_PER_S),
-                               .n_words = options->n_command };
+                               .n_words = options->n_command, .node = mpl__each_node () };
     const char *output = options->output ? options->output : "";
 
     *len = sizeof setup + strlen (options->replace) + 1 + strlen (output) + 1;

@@ -116,7 +116,8 @@ int mpl__joblog_add (mpl_joblog_t *self, const mpl_joblog_entry_t *entry, mpl_er
     if (!self)
         return 0;
     /* The host is ":", as GNU parallel calls this one; a killed job has the exit value -1. */
-    fprintf (self->file, "%lu\t:\t%.3f\t%10.3f\t0\t%zu\t%d\t%d\t%s\n", entry->number, entry->began_at, entry->seconds,
+    fprintf (self->file, "%lu\t%s\t%.3f\t%10.3f\t0\t%zu\t%d\t%d\t%s\n", entry->number,
+             entry->host && *entry->host ? entry->host : ":", entry->began_at, entry->seconds,
              entry->bytes, has_signal ? -1 : WEXITSTATUS (entry->status), has_signal ? WTERMSIG (entry->status) : 0,
              entry->command);
     if (fflush (self->file) == 0)

@@ -16,6 +16,7 @@ typedef struct {
     double seconds;
     size_t bytes;                       /* that it printed */
     int status;                         /* as from wait (2) */
+    const char *host;                   /* empty: main's */
     const char *command;
 } mpl_joblog_entry_t;
 

@@ -40,7 +40,8 @@ int main (int argc, char **argv)
         fprintf (stderr, "mplaunch: %s\n", mpl_error ());
         return USAGE;
     }
-    if (mpl__each_options_parse (&options, argc, argv, mpl__cpus_usable (), &err) < 0) {
+    int slots = mpl_size () > 1 ? mpl_size () : mpl__cpus_usable ();      /* on several hosts there is a rank for each */
+    if (mpl__each_options_parse (&options, argc, argv, slots, &err) < 0) {
         fprintf (stderr, "mplaunch: %s; mpeach is started by mplaunch --each\n", err.text);
         return USAGE;
     }

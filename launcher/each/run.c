@@ -87,6 +87,13 @@ static void handle (int signal, void (*handler) (int))
     sigaction (signal, &action, NULL);
 }
 
+uint64_t mpl__each_node (void)
+{
+    const char *node = getenv ("MPL_NODE");
+
+    return node ? strtoull (node, NULL, 10) : 0;
+}
+
 /* ---- before the first job -------------------------------------------------------------------------------------- */
 
 /* Takes the argument apart. It is kept for as long as the worker lives. */
@@ -241,8 +248,8 @@ static int reply (mpl_call_t *call, mpl_each_result_t *result)
     }
     result->out_bytes = size_of (worker.files[0]);
     result->err_bytes = size_of (worker.files[1]);
-    return result->out_bytes + result->err_bytes <= MPL__EACH_INLINE_BYTES ? reply_inline (call, result)
-                                                                           : reply_kept (call, result);
+    return *result->host || result->out_bytes + result->err_bytes <= MPL__EACH_INLINE_BYTES ? reply_inline (call, result)
+                                                                                            : reply_kept (call, result);
 }
 
 /* ---- running --------------------------------------------------------------------------------------------------- */
@@ -377,6 +384,8 @@ int mpl__each_run (mpl_call_t *call, const void *in, void *out)
     mpl_each_result_t result = {
         .number = item.number, .slot = slot, .pid = (int) getpid (), .out_fd = -1, .err_fd = -1
     };
+    if (worker.setup.node != mpl__each_node ())
+        gethostname (result.host, sizeof result.host - 1);
     let_fetched_go (0);
     char **argv = fill_arguments (in, &item, (unsigned) slot + 1);
     if (!argv)

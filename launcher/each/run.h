@@ -18,6 +18,7 @@
 typedef struct {
     uint64_t timeout_ns;                /* 0: none */
     uint64_t n_words;
+    uint64_t node;                      /* the host of main: large output is fetched there, and comes whole from others */
 } mpl_each_setup_t;
 
 /* A task's input. Behind it n_inputs texts, each with its NUL. */
@@ -37,7 +38,11 @@ typedef struct {
     double began_at;                    /* seconds of the wall clock */
     double seconds;
     uint64_t out_bytes, err_bytes;
+    char host[64];                      /* where it ran; empty: on main's host */
 } mpl_each_result_t;
+
+/* This host's number in the launch. */
+uint64_t mpl__each_node (void);
 
 /* The initializer and the task, to be registered. */
 int mpl__each_prepare (mpl_call_t *call, const void *in, void *out);

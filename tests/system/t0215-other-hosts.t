@@ -90,4 +90,10 @@ rm -f ssh.*
 run "$launch" -f c.yaml sh -c 'echo $PWD $A'
 check "a_cluster_file_says_more" [ "$(cat out)" = "/usr b" ]
 check "also_to_ssh" [ "$(cat ssh.* | head -10 | tr '\n' ' ')" = "-T -x -o BatchMode=yes -o X=y -l alice -p 2222 " ]
+
+run "$launch" -H a:2,b:2 --each -k sh -c 'sleep 0.1; echo {} on $HOSTNAME' ::: 1 2 3 4 5 6 7 8
+check "jobs_of_each_run_on_all_hosts" eval '[ $code -eq 0 ] && [ "$(cut -d " " -f 1 out | tr "\n" " ")" = "1 2 3 4 5 6 7 8 " ] && grep -q "on a" out && grep -q "on b" out'
+run "$launch" -H localhost:1,b:1 --each --joblog log -k sh -c 'sleep 0.1; seq 1 {}' ::: 400000 400000 3 4
+check "what_they_print_is_whole_however_much" [ "$(md5sum < out)" = "$( (seq 400000; seq 400000; seq 3; seq 4) | md5sum)" ]
+check "the_joblog_says_where_they_ran" [ "$(cut -f 2 log | sort -u | wc -l)" -eq 3 ]
 finish
