@@ -48,8 +48,8 @@ check "the_word_count_of_three_hosts_is_that_of_one" eval '[ $code -eq 0 ] && [ 
 batch -N 3 -n 6 --ntasks-per-node=2 <<< "$launch $cases/far_data"
 check "data_of_every_size_arrive" eval '[ $code -eq 0 ] && grep -qx "all right" batch.out'
 
-# begin COMMAND: a job of six that run for long, some of whom do not care for TERM, and what they started elsewhere.
-sleepers='trap "" TERM; [ $MPL_RANK = 3 ] && setsid sleep 301 & sleep 300; sleep 300'
+# begin: a job of six that run for long and do not care for TERM, one of whom has started something in another session.
+sleepers='trap "" TERM; [ $MPL_RANK = 3 ] && setsid sleep 301 & sleep 300'
 begin () {
     { echo '#!/bin/sh'; echo "$launch sh -c '$sleepers'"; } > batch.sh
     job=$(sbatch --parsable -N 3 -n 6 --ntasks-per-node=2 -o batch.out batch.sh)
@@ -69,6 +69,7 @@ wait_until 5 eval '[ -z "$(squeue -h)" ]'
 begin
 wait_until 10 are_up
 scancel "$job.0"
+# That is KILL to all at once, agent and ranks, and what Slurm finds of them without control groups are children of children.
 check "a_step_cancelled_alone_ends_the_launch" wait_until 8 none_marked
 check "which_names_the_host" grep -qE "(the host|on) (${hosts[1]}|${hosts[2]})[ :]" batch.out
 wait_until 5 eval '[ -z "$(squeue -h)" ]'
