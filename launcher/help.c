@@ -20,7 +20,7 @@ static const char most_used[] =
     "\n"
     "  -n N               how many processes; default: one for each usable core\n"
     "  -x NAME[=VALUE]    set a variable            --wdir DIR   run in that folder\n"
-    "  -H a:4,b           where; or --hostfile FILE, or -f CLUSTER.yaml\n"
+    "  -H a:4,b           where; --hostfile FILE, -f CLUSTER.yaml, or a batch job\n"
     "  -l                 begin each line with its rank\n"
     "  --output DIR       one file for each rank and stream; with --tee print too\n"
     "  --stdin WHO        who reads standard input: a rank (0), all or none\n"

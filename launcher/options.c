@@ -449,7 +449,8 @@ static int check_ranks (mpl_reader_t *self)
 static int check_attach (mpl_reader_t *self)
 {
     const mpl_options_t *options = self->options;
-    const char *other = options->hosts ? "-hosts" : options->hostfile ? "--hostfile" : options->cluster ? "--cluster" : NULL;
+    const char *other = options->hosts ? "-hosts" : options->hostfile ? "--hostfile" : options->cluster ? "--cluster"
+                        : options->says_launch ? "--launch" : NULL;
 
     for (size_t i = 0; i < options->n_apps && !other; i++)
         other = options->apps[i].hosts ? "-H" : NULL;

@@ -173,7 +173,7 @@ done | grep -vxE 'mpl_(call|pool|future|iter)_|mpl_err_t' | none "every_name_of_
 
 # A constant that a document names, and a file or folder in backticks.
 cat "$doc"/design.md "$doc"/wire.md | grep -oE '`[A-Z]+_[A-Z_]*`' | tr -d '`' | sort -u | while read -r name; do
-    grep -qwrE "$name" "$MPL_SRC"/{base,wire,broker,worker,pool,launcher} || echo "$name"
+    grep -qwrE "$name" "$MPL_SRC"/{base,wire,conf,broker,worker,pool,launcher} || echo "$name"
 done | none "every_constant_exists"
 cat "$MPL_SRC/README.md" "$doc"/*.md | grep -oE '`(base|wire|broker|worker|pool|launcher|doc|tests|scripts|examples|bench|include)/[A-Za-z0-9_./-]*' |
     tr -d '`' | sort -u | while read -r path; do
