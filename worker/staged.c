@@ -93,6 +93,13 @@ void mpl__staged_remove (mpl_staged_t *self)
 {
     char path[PATH_MAX];
 
+    for (size_t i = 0; self->paths && self->paths[i]; i++)
+        free (self->paths[i]);
+    free (self->paths);
+    free (self->set);
+    free (self->variable);
+    self->paths = self->set = NULL;
+    self->variable = NULL;
     if (!self->folder[0])
         return;
     for (size_t i = 0; i < self->n; i++)

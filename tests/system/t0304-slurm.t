@@ -18,7 +18,8 @@ check "a_batch_script_runs_a_rank_on_every_slot" eval '[ $code -eq 0 ] && sort -
 batch -N 3 --exclusive <<< "$launch sh -c '$where' | wc -l; exit 7"
 check "without_a_number_all_CPUs_are_used" [ "$(cat batch.out)" = 12 ]
 check "and_the_job_has_the_scripts_code" [ "$code" = 7 ]
-batch -N 3 -n 3 <<< "exec $launch sh -c 'echo out; echo err >&2; [ \$MPL_RANK != 2 ] || exit 9; sleep 60'"
+batch -N 3 -n 3 <<< "exec $launch sh -c 'echo out; echo err >&2; : > said.\$MPL_RANK; [ \$MPL_RANK = 2 ] || exec sleep 60
+while [ ! -e said.0 ] || [ ! -e said.1 ]; do sleep 0.1; done; exit 9'"
 check "a_rank_that_fails_is_the_jobs_code" [ "$code" = 9 ]
 check "and_is_named_in_its_output" grep -q "rank 2 on ${hosts[2]} (process [0-9]*) ended with exit code 9" batch.out
 check "where_everything_printed_is" [ "$(grep -c '^out$' batch.out):$(grep -c '^err$' batch.out)" = 3:3 ]
