@@ -291,6 +291,12 @@ static void fill_far (const mpl_plan_t *self, mpl_order_t *order)
     order->self_end_ns = ns_of (self->transport.self_end_after);
 }
 
+/* Where main listens: through a tunnel it is reached from its own host. */
+static char *interface_of (const mpl_plan_t *self)
+{
+    return self->transport.tunnel == MPL__TUNNEL_SSH ? (char *) "lo" : self->transport.interface;
+}
+
 static void fill_order (const mpl_plan_t *self, size_t host, int standard_input, mpl_order_t *order)
 {
     const mpl_options_t *options = self->options;
@@ -309,7 +315,7 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     order->deal = mpl__plan_deal (options);
     order->hold = mpl__plan_hold (options);
     order->flags = flags_of (self, host);
-    order->interface = self->transport.tunnel == MPL__TUNNEL_SSH ? (char *) "lo" : self->transport.interface;
+    order->interface = interface_of (self);
     order->port_first = (uint64_t) self->transport.port_first;
     order->port_last = (uint64_t) self->transport.port_last;
     if (self->has_post[host])
@@ -358,20 +364,34 @@ int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, in
     return rc;
 }
 
+/* Whether a program is looked for on a host when that is only tried: one that may run there, and is not copied there first. */
+static int is_tried (const mpl_plan_t *self, size_t app, size_t host, int *slots)
+{
+    const mpl_app_t *one = &self->options->apps[app];
+
+    return one->argv.n && !(mpl__staging_has (&self->staging, app, one->argv.texts[0]) && !mpl__plan_is_here (self, host))
+           && (!one->hosts || (read_demand (self, one, slots, NULL) == 0 && slots[host]));
+}
+
 int mpl__plan_check_order (const mpl_plan_t *self, size_t host, uint8_t **bytes, size_t *len, mpl_err_t *err)
 {
-    char *nameless[] = { (char *) "", NULL };
-    mpl_order_app_t app = order_of (self, &self->options->apps[0]);
+    int *slots = calloc (self->hosts.n, sizeof *slots), rc = -1;
     mpl_order_t order = { .job = (char *) self->job, .host = self->hosts.hosts[host].name, .nodes = self->hosts.n, .node = host,
                           .wdir = self->hosts.hosts[host].workdir, .set = self->hosts.hosts[host].env,
-                          .standard_input = MPL__NO_RANK, .apps = &app, .n_apps = 1,
-                          .flags = MPL__ORDER_CHECK | MPL__ORDER_STAYS | MPL__ORDER_ENV, .interface = self->transport.interface,
+                          .standard_input = MPL__NO_RANK, .apps = calloc (self->options->n_apps, sizeof *order.apps),
+                          .flags = MPL__ORDER_CHECK | MPL__ORDER_STAYS | MPL__ORDER_ENV, .interface = interface_of (self),
                           .port_first = (uint64_t) self->transport.port_first, .port_last = (uint64_t) self->transport.port_last };
 
     fill_far (self, &order);
-    if (!app.argv || !app.argv[0])
-        app.argv = nameless;
-    if (mpl__order_encode (&order, bytes, len) == 0)
-        return 0;
-    return mpl__err (err, errno, "the order for the agent on %s cannot be made: %s", self->hosts.hosts[host].name, strerror (errno));
+    if (slots && order.apps) {
+        for (size_t i = 0; i < self->options->n_apps; i++)
+            if (is_tried (self, i, host, slots))
+                order.apps[order.n_apps++] = order_of (self, &self->options->apps[i]);
+        rc = mpl__order_encode (&order, bytes, len);
+    }
+    if (rc < 0)
+        mpl__err (err, errno, "the order for the agent on %s cannot be made: %s", self->hosts.hosts[host].name, strerror (errno));
+    free (order.apps);
+    free (slots);
+    return rc;
 }

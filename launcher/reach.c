@@ -341,6 +341,7 @@ static void heard (void *arg, const mpl_control_t *message)
         agent->due = mpl__clock_ns () + self->lost_ns;
         agent->cores = message->cores;
         agent->time_of_day = message->at;
+        snprintf (agent->version, sizeof agent->version, "%.*s", (int) sizeof agent->version - 1, message->text);
         self->fns.there (self->fns.arg, agent);
     } else if (message->type == MPL__C_BEAT) {
         agent->due = mpl__clock_ns () + self->lost_ns;

@@ -99,6 +99,16 @@ int mpl__staging_begin (mpl_staging_t *self, const mpl_options_t *options, mpl_e
     return 0;
 }
 
+int mpl__staging_has (const mpl_staging_t *self, size_t app, const char *program)
+{
+    if (self->argvs && self->argvs[app])
+        return 1;
+    for (size_t i = 0; i < self->n; i++)
+        if (!strcmp (self->files[i].name, program))
+            return 1;
+    return 0;
+}
+
 void mpl__staging_clear (mpl_staging_t *self)
 {
     for (size_t i = 0; self->argvs && i < self->n_apps; i++)

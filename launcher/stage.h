@@ -18,6 +18,9 @@ typedef struct {
 
 /* 0, or -1 with *err: ENOENT and other reasons why a file cannot be read, EINVAL (no regular file; two of one name), E2BIG. */
 int mpl__staging_begin (mpl_staging_t *self, const mpl_options_t *options, mpl_err_t *err);
+
+/* Whether a program, by its number and as its user wrote it, is among them. */
+int mpl__staging_has (const mpl_staging_t *self, size_t app, const char *program);
 void mpl__staging_clear (mpl_staging_t *self);
 
 #endif

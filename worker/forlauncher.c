@@ -411,7 +411,7 @@ static int begin (launch_t *self, mpl_err_t *err)
         return -1;
     self->ranks = mpl__ranks_new (&self->agent, &self->order, err);
     if (self->ranks && self->order.flags & MPL__ORDER_CHECK
-        && !(self->probe = mpl__probe_new (self->agent.loop, &self->order, say_checked, self)))
+        && !(self->probe = mpl__probe_new (self->agent.loop, &self->order, self->ranks, say_checked, self)))
         return mpl__err (err, ENOMEM, "no memory for what is to be tried");
     return self->ranks ? 0 : -1;
 }

@@ -11,16 +11,33 @@ line () { tr -s ' ' < out | grep "^$1 "; }
 run "$launch" --check -H localhost,a,b true
 check "hosts_that_are_well_make_0" [ $code -eq 0 ]
 check "each_has_a_line" [ "$(grep -cE '^(localhost|a|b) +yes ' out)" -eq 3 ]
-check "with_its_cores_and_what_was_tried" eval '[ "$(line a | cut -d " " -f 3)" = "$(nproc)" ] && [ "$(line a | cut -d " " -f 6-)" = "yes yes yes " ]'
-check "the_first_is_where_main_would_be" [ "$(line localhost | cut -d ' ' -f 6-)" = "yes main main " ]
+check "with_its_cores_and_what_was_tried" eval '[ "$(line a | cut -d " " -f 4)" = "$(nproc)" ] && [ "$(line a | cut -d " " -f 7-)" = "yes yes yes" ]'
+check "and_the_version_of_mpworker" [ "$(line a | cut -d ' ' -f 3)" = "$("$MPL_BUILD/mpworker" --version | cut -d ' ' -f 2)" ]
+check "the_first_is_where_main_would_be" [ "$(line localhost | cut -d ' ' -f 7-)" = "yes main main" ]
 run "$launch" --check -H a,refused,empty,b true
 check "some_that_are_not_make_125" [ $code -eq 125 ]
-check "and_the_others_are_tried_all_the_same" eval '[ "$(line b | cut -d " " -f 6-)" = "yes yes yes " ]'
+check "and_the_others_are_tried_all_the_same" eval '[ "$(line b | cut -d " " -f 7-)" = "yes yes yes" ]'
 check "the_causes_are_told" eval 'grep -q "^refused: .*Connection refused" out && grep -q "^empty: .*mpworker is found neither" out'
 run "$launch" --check -H a no-such-program
-check "a_program_that_is_not_there_is_told" eval '[ $code -eq 125 ] && grep -q "^a: .*no-such-program" out && [ "$(line a | cut -d " " -f 6)" = NO ]'
+check "a_program_that_is_not_there_is_told" eval '[ $code -eq 125 ] && grep -q "^a: .*no-such-program" out && [ "$(line a | cut -d " " -f 7)" = NO ]'
 run "$launch" --check -H a,b
-check "without_a_program_the_hosts_are_tried" eval '[ $code -eq 0 ] && [ "$(line b | cut -d " " -f 6-)" = "- yes yes " ]'
+check "without_a_program_the_hosts_are_tried" eval '[ $code -eq 0 ] && [ "$(line b | cut -d " " -f 7-)" = "- yes yes" ]'
+run "$launch" --check -H a,b -n 1 true : -n 1 -H b no-such-program
+check "each_program_is_looked_for_where_it_may_run" eval '[ $code -eq 125 ] && grep -q "^b: .*no-such-program" out && ! grep -q "^a: " out'
+run "$launch" --check -H a --wdir /no/such true
+check "a_folder_that_is_not_there_is_told" eval '[ $code -eq 125 ] && grep -q "^a: the folder /no/such to run in" out'
+mkdir home-of-a
+printf '#!/bin/sh\n' > home-of-a/own
+chmod 755 home-of-a/own
+printf 'hosts:\n  - {name: a, slots: 1, workdir: "~/home-of-a"}\n' > c.yaml
+HOME=$T run "$launch" --check -f c.yaml ./own
+check "a_program_in_its_folder_is_found" [ $code -eq 0 ]
+cp home-of-a/own staged
+run "$launch" --check -H a --wdir /usr --stage ./staged ./staged
+check "one_that_is_copied_there_is_not_looked_for" eval '[ $code -eq 0 ] && [ "$(line a | cut -d " " -f 7)" = staged ]'
+printf 'hosts: [a, b]\ntransport: {tunnel: ssh}\n' > c.yaml
+run "$launch" --check -f c.yaml true
+check "nor_is_a_port_tried_where_ssh_alone_passes" eval '[ $code -eq 0 ] && [ "$(line b | cut -d " " -f 7-)" = "yes tunnel tunnel" ]'
 printf 'hosts: [a, b]\ntransport: {interface: eth99}\n' > c.yaml
 run "$launch" --check -f c.yaml
 check "an_interface_that_is_not_there_too" eval '[ $code -eq 125 ] && grep -q "eth99, which has no address" out'
