@@ -329,11 +329,13 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     order->sharers = options->is_each && self->hosts.n == 1 ? (uint64_t) options->each_jobs : order->n_ranks;
 }
 
-static void fill_stage (const mpl_plan_t *self, mpl_order_t *order)
+static void fill_stage (const mpl_plan_t *self, size_t host, mpl_order_t *order)
 {
-    order->stage = self->staging.files;
+    int is_here = mpl__plan_is_here (self, host);
+
+    order->stage = is_here ? self->staging.links : self->staging.files;
     order->n_stage = self->staging.n;
-    for (size_t i = 0; i < order->n_apps && self->staging.argvs; i++)
+    for (size_t i = 0; i < order->n_apps && self->staging.argvs && !is_here; i++)
         if (self->staging.argvs[i])
             order->apps[i].argv = self->staging.argvs[i];
 }
@@ -347,8 +349,7 @@ int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, in
 
     if (order.apps && order.ranks) {
         fill_order (self, host, standard_input, &order);
-        if (!mpl__plan_is_here (self, host))
-            fill_stage (self, &order);
+        fill_stage (self, host, &order);
         if (is_late) {
             order.n_ranks = 0;
             order.sharers = (uint64_t) self->slots[host];
@@ -368,8 +369,10 @@ int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, in
 static int is_tried (const mpl_plan_t *self, size_t app, size_t host, int *slots)
 {
     const mpl_app_t *one = &self->options->apps[app];
+    const char *name = one->argv.n ? one->argv.texts[0] : NULL;
+    int is_original = mpl__plan_is_here (self, host) && name && strchr (name, '/');
 
-    return one->argv.n && !(mpl__staging_has (&self->staging, app, one->argv.texts[0]) && !mpl__plan_is_here (self, host))
+    return name && (is_original || !mpl__staging_has (&self->staging, app, name))
            && (!one->hosts || (read_demand (self, one, slots, NULL) == 0 && slots[host]));
 }
 

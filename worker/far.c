@@ -72,44 +72,6 @@ int mpl__far_begin (mpl_order_t *order, mpl_err_t *err)
     return take_environment (order) == 0 ? 0 : mpl__err (err, ENOMEM, "no memory for the environment");
 }
 
-/* `folder` in front of `path`; NULL: no memory. */
-static char *in_front (const char *folder, const char *path)
-{
-    char *all;
-
-    return asprintf (&all, "%s%s%s", folder, path ? ":" : "", path ? path : "") < 0 ? NULL : all;
-}
-
-static int tell_ranks (mpl_order_t *order, const char *folder)
-{
-    size_t n = 0;
-    char *variable;
-
-    while (order->set[n])
-        n++;
-    char **set = malloc ((n + 2) * sizeof *set);
-    if (!set || asprintf (&variable, "MPL_STAGE=%s", folder) < 0)
-        return -1;
-    memcpy (set, order->set, n * sizeof *set);
-    set[n] = variable;
-    set[n + 1] = NULL;
-    order->set = set;
-    for (size_t i = 0; i < order->n_apps; i++)
-        if (!(order->apps[i].path = in_front (folder, order->apps[i].path)))
-            return -1;
-    return 0;
-}
-
-int mpl__far_stage (mpl_order_t *order, mpl_staged_t *staged, mpl_err_t *err)
-{
-    if (mpl__staged_read (staged, 0, order->stage, order->n_stage, err) < 0)
-        return -1;
-    if (!order->n_stage || tell_ranks (order, staged->folder) == 0)
-        return 0;
-    mpl__staged_remove (staged);
-    return mpl__err (err, ENOMEM, "no memory for staged files");
-}
-
 /* A pipe with one end as descriptor `as`, whichever it was before; the other end. */
 static int replace (int as)
 {

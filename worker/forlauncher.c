@@ -5,6 +5,7 @@
 #include "worker/news.h"
 #include "worker/probe.h"
 #include "worker/ranks.h"
+#include "worker/staged.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/sweep.h"
@@ -381,7 +382,7 @@ static int listen_to_launcher (launch_t *self, mpl_err_t *err)
 static int read_order (launch_t *self, mpl_err_t *err)
 {
     if (self->spec->is_far)
-        return mpl__far_begin (&self->order, err) < 0 ? -1 : mpl__far_stage (&self->order, &self->staged, err);
+        return mpl__far_begin (&self->order, err);
     if (mpl__order_read (self->spec->order, &self->order) < 0)
         return mpl__err (err, errno, "the launcher's order cannot be read: %s", strerror (errno));
     close (self->spec->order);
@@ -395,11 +396,15 @@ static void say_checked (void *arg, const mpl_control_t *message)
 
 static int begin (launch_t *self, mpl_err_t *err)
 {
+    const char *below = getenv ("TMPDIR");      /* of this host: the order may bring another host's */
+
     self->output_due = self->probe_due = MPL__NEVER;
     if (read_order (self, err) < 0 || mpl__agent_init (&self->agent, err) < 0)
         return -1;
     if (take_signals (self) < 0)
         return mpl__err (err, errno, "an agent cannot begin: %s", strerror (errno));
+    if (mpl__staged_take (&self->staged, &self->order, 0, self->signals, below, err) < 0)
+        return -1;
     self->agent.start_nursery = start_spare;
     self->agent.on_exit = rank_ended;
     self->agent.tell_launcher = tell_launcher;

@@ -57,6 +57,23 @@ staged () { find "$T/tmp" /tmp -maxdepth 1 -name 'mplaunch-stage-*' -newer prog 
 check "and_is_removed_after" [ -z "$(staged)" ]
 run "$launch" --stage ./prog -H localhost ./prog
 check "on_this_host_nothing_is_copied" eval 'grep -q "^./prog" out'
+run "$launch" --stage data:other --stage ./prog -H localhost:1,a:1 sh -c 'md5sum < "$MPL_STAGE/other"'
+check "its_folder_has_the_other_name_it_was_given" [ "$(grep -c "$(md5sum < data)" out)" -eq 2 ]
+run "$launch" --stage ./prog --stage data -H localhost:1,a:1 prog
+check "a_name_alone_is_looked_for_there" [ "$(grep -c "/mplaunch-stage-[A-Za-z0-9]*/prog$" out)" -eq 2 ]
+run "$launch" --stage prog --stage data -H a ./prog
+check "by_whatever_path_it_is_given" [ "$(grep -c "/mplaunch-stage-[A-Za-z0-9]*/prog$" out)" -eq 1 ]
+TMPDIR=/no/such run "$launch" --stage data -H localhost:1,a:1 sh -c 'ls "$MPL_STAGE"'
+check "TMPDIR_that_is_not_there_is_no_fault" [ "$(tr '\n' ' ' < out)" = "data data " ]
+run "$launch" --stage data -H localhost:1,a:1 sh -c 'mkdir "$MPL_STAGE/own"; echo > "$MPL_STAGE/own/file"; stat -c %a "$MPL_STAGE"'
+check "only_its_user_may_enter_it" [ "$(tr '\n' ' ' < out)" = "700 700 " ]
+check "what_ranks_write_there_goes_with_it" [ -z "$(staged)" ]
+check "and_the_original_stays" [ "$(stat -c %s data)" = 5000000 ]
+run "$launch" --stage data: -H a true
+check "an_empty_name_is_refused" eval '[ $code -eq 2 ] && grep -q "PATH:NAME" err'
+run "$launch" --stage data -H full:1,a:1 true
+check "a_file_that_has_no_room_is_told_with_its_host" eval '[ $code -eq 125 ] && grep -q "the host full is lost: .*the file data cannot be staged in /.*" err'
+check "and_nothing_of_it_is_left" wait_until 3 eval '[ -z "$(staged)" ]'
 run "$launch" --stage no-such-file -H a true
 check "a_file_that_is_not_there_is_told" eval '[ $code -eq 2 ] && grep -q -- "--stage no-such-file: the file cannot be read" err'
 run "$launch" --stage /usr -H a true
