@@ -36,6 +36,8 @@ typedef struct {
     int n_attempts;
     int is_late;                        /* it came, or came back, when the ranks were running */
     int may_come_back;                  /* GONE: it is to be reached again */
+    int is_staging;                     /* it has files to read, and says nothing meanwhile */
+    uint64_t files_left;                /* bytes of them that were to be sent when it was last looked */
     uint64_t due;                       /* WAITS: when to try; REACHED: until when; THERE: when it is lost */
     uint64_t cores, time_of_day;        /* there; ns since 1970, when it said hello */
     char version[MPL__VERSION_TEXT];    /* of mpworker there */

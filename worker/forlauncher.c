@@ -41,6 +41,7 @@ typedef struct {
     int signals;                        /* signalfd for TERM */
     mpl_source_t *signal_source;
     uint64_t output_due, probe_due;
+    int may_start;                      /* every host has its files */
     int is_ending;                      /* the launcher wants the ranks ended */
     int is_over;                        /* the launcher is gone, or the job cannot go on */
     int is_hurried;                     /* its user has no more patience */
@@ -137,6 +138,16 @@ static void turn (launch_t *self, uint64_t deadline)
     self->probe_due = self->probe ? mpl__probe_tick (self->probe, mpl__clock_ns ()) : MPL__NEVER;
 }
 
+/* No rank begins before all hosts have their files. On the launcher's own, where it starts an agent last, nobody waits. */
+static void await_other_hosts (launch_t *self)
+{
+    if (!self->post || !self->order.n_stage)
+        return;
+    mpl__post_say (self->post, &(mpl_control_t) { .type = MPL__C_STAGED });
+    while (!self->may_start && !self->is_ending && !self->is_over)
+        turn (self, MPL__NEVER);
+}
+
 static void start_ranks (launch_t *self)
 {
     mpl_rank_t *rank;
@@ -200,6 +211,9 @@ static void take_message (void *arg, const mpl_control_t *message)
     case MPL__C_BEAT:
         mpl__lease_answered (&self->lease, message->at, now);
         mpl__agent_lease (&self->agent, self->lease.until);
+        break;
+    case MPL__C_STAGED:
+        self->may_start = 1;
         break;
     case MPL__C_CHECK:
         if (self->probe)
@@ -433,6 +447,7 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
         mpl__staged_remove (&self.staged);
         return 125;
     }
+    await_other_hosts (&self);
     start_ranks (&self);
     int stays = (self.order.flags & MPL__ORDER_STAYS) != 0;
     while ((mpl__ranks_running (self.ranks) || stays) && !self.is_ending && !self.is_over && !is_output_lost (&self))

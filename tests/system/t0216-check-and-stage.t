@@ -82,6 +82,23 @@ mkdir other
 cp data other/data
 run "$launch" --stage data --stage other/data -H a true
 check "two_of_one_name_are_too_many" eval '[ $code -eq 2 ] && grep -q "has the same name" err'
+arrived () { [ -n "$(find "$T/tmp" /tmp -maxdepth 2 -path '*/mplaunch-stage-*/data' -newer prog -type f -size 5000000c 2> /dev/null)" ]; }
+start "$launch" --stage data -H localhost:1,a:1,slow:1 sh -c '[ -e ssh.go ] && echo together'
+check "a_host_has_its_files" wait_until 10 arrived
+check "and_nothing_is_started_before_all_have" eval 'sleep 0.2; [ ! -s out ]'
+touch ssh.go
+check "then_all_are" eval 'end_of "$pid" 10 && [ "$code" = 0 ] && [ "$(grep -cx together out)" -eq 3 ]'
+rm ssh.go
+start "$launch" --stage data -H localhost:1,a:1,slow:1 echo started
+wait_until 10 arrived
+kill -INT "$pid"
+check "INT_ends_it_while_files_are_copied" eval 'end_of "$pid" 8 && [ "$code" = 130 ] && [ ! -s out ]'
+touch ssh.go
+check "and_what_was_copied_is_gone" wait_until 5 eval '[ -z "$(staged)" ]'
+rm ssh.go
+run "$launch" --timeout 0.5 --stage data -H localhost:1,slow:1 echo started
+check "so_does_a_time_limit" eval '[ $code -eq 124 ] && [ ! -s out ]'
+touch ssh.go
 start "$launch" --stage data -H a sleep 60
 wait_until 5 eval '[ "$(marked_as sleep | wc -l)" -eq 1 ]'
 check "they_are_there_as_long_as_the_job" [ -n "$(staged)" ]
