@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#define MPL__VERSION_TEXT 32
 #define MPL__AGENT_WORDS 1024           /* of what ssh or srun says, the end of it is kept */
 
 typedef enum {
@@ -35,9 +36,11 @@ typedef struct {
     int n_attempts;
     int is_late;                        /* it came, or came back, when the ranks were running */
     int may_come_back;                  /* GONE: it is to be reached again */
+    int is_staging;                     /* it has files to read, and says nothing meanwhile */
+    uint64_t files_left;                /* bytes of them that were to be sent when it was last looked */
     uint64_t due;                       /* WAITS: when to try; REACHED: until when; THERE: when it is lost */
     uint64_t cores, time_of_day;        /* there; ns since 1970, when it said hello */
-    const char *version;                /* of mpworker there; owned */
+    char version[MPL__VERSION_TEXT];    /* of mpworker there */
 } mpl_host_agent_t;
 
 /* Starts mpworker on this host, in a session of its own, so that the terminal's Ctrl-C comes to us alone, and gives it its order

@@ -46,6 +46,7 @@ typedef struct {
     mpl_streams_t *streams;                             /* and its agent has our descriptors */
     mpl_tunnel_t *tunnel;                               /* to main, if it is on this host and only ssh passes to others */
     int has_far_pools;                                  /* main has asked for workers on another host, so main decides */
+    int is_staged;                                      /* every host has its files */
     int unreached;                                      /* the launch is over before it began: its exit code; 0: it is not */
     mpl_job_t job;
     mpl_tally_t tally;
@@ -280,6 +281,11 @@ static void take_message (launch_t *self, mpl_host_agent_t *agent, const mpl_con
         else
             output_lost (self, name_of (self, agent), message->text);
         break;
+    case MPL__C_STAGED:
+        agent->is_staging = 0;
+        if (agent->is_late)
+            mpl__agent_say (agent, message);
+        break;
     case MPL__C_GROW:
         if (self->plan->attach)
             mpl__attach_want (self->plan->attach, message->workers);
@@ -382,6 +388,12 @@ static void heard_host (void *arg, mpl_host_agent_t *agent, const mpl_control_t 
     take_message (arg, agent, message);
 }
 
+/* Ranks may run. */
+static int is_begun (const launch_t *self)
+{
+    return self->tally.ranks && (self->is_staged || !self->plan->n_far || !self->plan->staging.n);
+}
+
 static void heard_signal (void *arg, uint32_t events)
 {
     launch_t *self = arg;
@@ -391,7 +403,7 @@ static void heard_signal (void *arg, uint32_t events)
     if (read (self->signals, &info, sizeof info) != sizeof info || info.ssi_signo == SIGPIPE)
         return;
     int signal = (int) info.ssi_signo;
-    if (!self->tally.ranks && (signal == SIGINT || signal == SIGTERM || signal == SIGHUP)) {
+    if (!is_begun (self) && (signal == SIGINT || signal == SIGTERM || signal == SIGHUP)) {
         self->unreached = 128 + signal;         /* nothing is started yet, so there is nobody to ask */
         return;
     }
@@ -602,18 +614,20 @@ static int start_here (launch_t *self, mpl_host_agent_t *agent, int standard_inp
     return agent->source ? 0 : mpl__err (err, errno, "the agent cannot be listened to: %s", strerror (errno));
 }
 
-/* Until they are there the agent reads nothing else, and says nothing: it has a minute for each MiB. */
+/* Until they are there the agent reads nothing else, and says nothing. */
 static int send_files (launch_t *self, mpl_host_agent_t *agent, mpl_err_t *err)
 {
     const mpl_staging_t *staging = &self->plan->staging;
 
-    for (size_t i = 0; i < staging->n; i++) {
+    agent->due = self->now + MPL__FILES_LIMIT_NS;
+    for (size_t i = 0; i < staging->n && !mpl__plan_is_here (self->plan, agent->host); i++) {
         int fd = open (staging->paths[i], O_RDONLY | O_CLOEXEC);
         if (fd < 0)
             return mpl__err (err, errno, "--stage %s: the file cannot be read: %s", staging->paths[i], strerror (errno));
-        agent->due += 60 * MPL__NS_PER_S * (1 + staging->files[i].bytes / (1u << 20));
         mpl__post_file (agent->post, fd, staging->files[i].bytes);
     }
+    agent->is_staging = 1;
+    agent->files_left = mpl__post_files_left (agent->post);
     return 0;
 }
 
@@ -628,23 +642,59 @@ static int order_there (launch_t *self, mpl_host_agent_t *agent, int standard_in
         return -1;
     mpl__post_write (agent->post, bytes, len);          /* before any frame */
     free (bytes);
-    if (!mpl__plan_is_here (self->plan, agent->host) && send_files (self, agent, err) < 0)
+    if (self->plan->staging.n && send_files (self, agent, err) < 0)
         return -1;
     return mpl__streams_open_post (self->streams, agent->host, agent->post, err);
 }
 
+static void turn (launch_t *self);
+
+static int are_staging (const launch_t *self)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < self->n_agents; i++)
+        n += self->agents[i].state == MPL__AGENT_THERE && self->agents[i].is_staging;
+    return n;
+}
+
+/* Other hosts have their orders, and start when all of them have their files. What ends the launch meanwhile ends it here, by our
+ * end of their posts: they read nothing but files. */
+static void stage (launch_t *self)
+{
+    while (are_staging (self) && !self->unreached && !self->job.is_ending)
+        turn (self);
+    if (self->job.is_ending && !self->unreached)
+        self->unreached = !self->is_agent_lost && mpl__job_outcome (&self->job) ? mpl__job_outcome (&self->job) : LAUNCH_FAILED;
+    if (!self->unreached)
+        tell_agents (self, MPL__C_STAGED, 0);
+    self->is_staged = 1;
+}
+
+static int order_agents (launch_t *self, int standard_input, mpl_err_t *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < self->n_agents && !rc; i++)
+        if (self->plan->has_post[i])
+            rc = order_there (self, &self->agents[i], standard_input, err);
+    if (!rc && self->plan->n_far && self->plan->staging.n)
+        stage (self);
+    for (size_t i = 0; i < self->n_agents && !rc && !self->unreached; i++)
+        if (!self->plan->has_post[i])
+            rc = start_here (self, &self->agents[i], standard_input, err);
+    return rc;
+}
+
 static int start_agents (launch_t *self, mpl_err_t *err)
 {
-    int standard_input = choose_standard_input (self->options), rc = 0;
+    int standard_input = choose_standard_input (self->options);
 
     if (self->plan->n_far && !(self->streams = mpl__streams_new (self->loop, self->plan, standard_input, err)))
         return -1;
     if (self->plan->transport.tunnel == MPL__TUNNEL_SSH && !(self->tunnel = mpl__tunnel_new (self->loop, stream_back, self)))
         return mpl__err (err, ENOMEM, "no memory for a tunnel");
-    for (size_t i = 0; i < self->n_agents && !rc; i++)
-        rc = self->plan->has_post[i] ? order_there (self, &self->agents[i], standard_input, err)
-                                     : start_here (self, &self->agents[i], standard_input, err);
-    if (rc < 0)
+    if (order_agents (self, standard_input, err) < 0)
         return -1;
     if (self->streams)
         mpl__streams_begin (self->streams);
@@ -742,6 +792,8 @@ static int launch (launch_t *self, mpl_err_t *err)
         return self->unreached;
     if (settle (self, err) < 0 || start_agents (self, err) < 0)
         return -1;
+    if (self->unreached)
+        return self->unreached;
     watch (self);
     return finish (self);
 }

@@ -291,6 +291,12 @@ static void fill_far (const mpl_plan_t *self, mpl_order_t *order)
     order->self_end_ns = ns_of (self->transport.self_end_after);
 }
 
+/* Where main listens: through a tunnel it is reached from its own host. */
+static char *interface_of (const mpl_plan_t *self)
+{
+    return self->transport.tunnel == MPL__TUNNEL_SSH ? (char *) "lo" : self->transport.interface;
+}
+
 static void fill_order (const mpl_plan_t *self, size_t host, int standard_input, mpl_order_t *order)
 {
     const mpl_options_t *options = self->options;
@@ -309,7 +315,7 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     order->deal = mpl__plan_deal (options);
     order->hold = mpl__plan_hold (options);
     order->flags = flags_of (self, host);
-    order->interface = self->transport.tunnel == MPL__TUNNEL_SSH ? (char *) "lo" : self->transport.interface;
+    order->interface = interface_of (self);
     order->port_first = (uint64_t) self->transport.port_first;
     order->port_last = (uint64_t) self->transport.port_last;
     if (self->has_post[host])
@@ -323,11 +329,13 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     order->sharers = options->is_each && self->hosts.n == 1 ? (uint64_t) options->each_jobs : order->n_ranks;
 }
 
-static void fill_stage (const mpl_plan_t *self, mpl_order_t *order)
+static void fill_stage (const mpl_plan_t *self, size_t host, mpl_order_t *order)
 {
-    order->stage = self->staging.files;
+    int is_here = mpl__plan_is_here (self, host);
+
+    order->stage = is_here ? self->staging.links : self->staging.files;
     order->n_stage = self->staging.n;
-    for (size_t i = 0; i < order->n_apps && self->staging.argvs; i++)
+    for (size_t i = 0; i < order->n_apps && self->staging.argvs && !is_here; i++)
         if (self->staging.argvs[i])
             order->apps[i].argv = self->staging.argvs[i];
 }
@@ -341,8 +349,7 @@ int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, in
 
     if (order.apps && order.ranks) {
         fill_order (self, host, standard_input, &order);
-        if (!mpl__plan_is_here (self, host))
-            fill_stage (self, &order);
+        fill_stage (self, host, &order);
         if (is_late) {
             order.n_ranks = 0;
             order.sharers = (uint64_t) self->slots[host];
@@ -358,20 +365,36 @@ int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, in
     return rc;
 }
 
+/* Whether a program is looked for on a host when that is only tried: one that may run there, and is not copied there first. */
+static int is_tried (const mpl_plan_t *self, size_t app, size_t host, int *slots)
+{
+    const mpl_app_t *one = &self->options->apps[app];
+    const char *name = one->argv.n ? one->argv.texts[0] : NULL;
+    int is_original = mpl__plan_is_here (self, host) && name && strchr (name, '/');
+
+    return name && (is_original || !mpl__staging_has (&self->staging, app, name))
+           && (!one->hosts || (read_demand (self, one, slots, NULL) == 0 && slots[host]));
+}
+
 int mpl__plan_check_order (const mpl_plan_t *self, size_t host, uint8_t **bytes, size_t *len, mpl_err_t *err)
 {
-    char *nameless[] = { (char *) "", NULL };
-    mpl_order_app_t app = order_of (self, &self->options->apps[0]);
+    int *slots = calloc (self->hosts.n, sizeof *slots), rc = -1;
     mpl_order_t order = { .job = (char *) self->job, .host = self->hosts.hosts[host].name, .nodes = self->hosts.n, .node = host,
                           .wdir = self->hosts.hosts[host].workdir, .set = self->hosts.hosts[host].env,
-                          .standard_input = MPL__NO_RANK, .apps = &app, .n_apps = 1,
-                          .flags = MPL__ORDER_CHECK | MPL__ORDER_STAYS | MPL__ORDER_ENV, .interface = self->transport.interface,
+                          .standard_input = MPL__NO_RANK, .apps = calloc (self->options->n_apps, sizeof *order.apps),
+                          .flags = MPL__ORDER_CHECK | MPL__ORDER_STAYS | MPL__ORDER_ENV, .interface = interface_of (self),
                           .port_first = (uint64_t) self->transport.port_first, .port_last = (uint64_t) self->transport.port_last };
 
     fill_far (self, &order);
-    if (!app.argv || !app.argv[0])
-        app.argv = nameless;
-    if (mpl__order_encode (&order, bytes, len) == 0)
-        return 0;
-    return mpl__err (err, errno, "the order for the agent on %s cannot be made: %s", self->hosts.hosts[host].name, strerror (errno));
+    if (slots && order.apps) {
+        for (size_t i = 0; i < self->options->n_apps; i++)
+            if (is_tried (self, i, host, slots))
+                order.apps[order.n_apps++] = order_of (self, &self->options->apps[i]);
+        rc = mpl__order_encode (&order, bytes, len);
+    }
+    if (rc < 0)
+        mpl__err (err, errno, "the order for the agent on %s cannot be made: %s", self->hosts.hosts[host].name, strerror (errno));
+    free (order.apps);
+    free (slots);
+    return rc;
 }

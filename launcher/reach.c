@@ -341,6 +341,7 @@ static void heard (void *arg, const mpl_control_t *message)
         agent->due = mpl__clock_ns () + self->lost_ns;
         agent->cores = message->cores;
         agent->time_of_day = message->at;
+        snprintf (agent->version, sizeof agent->version, "%.*s", (int) sizeof agent->version - 1, message->text);
         self->fns.there (self->fns.arg, agent);
     } else if (message->type == MPL__C_BEAT) {
         agent->due = mpl__clock_ns () + self->lost_ns;
@@ -390,6 +391,18 @@ static void is_due (mpl_reach_t *self, mpl_host_agent_t *agent)
     }
 }
 
+/* Files that move are a sign of life; when the last has left for it, it still has some in pipes and sockets to read. */
+static int is_reading (mpl_host_agent_t *agent, uint64_t now)
+{
+    uint64_t left = agent->is_staging ? mpl__post_files_left (agent->post) : agent->files_left;
+
+    if (left == agent->files_left)
+        return 0;
+    agent->files_left = left;
+    agent->due = now + MPL__FILES_LIMIT_NS;
+    return 1;
+}
+
 uint64_t mpl__reach_tick (mpl_reach_t *self, uint64_t now)
 {
     uint64_t due = MPL__NEVER;
@@ -404,6 +417,10 @@ uint64_t mpl__reach_tick (mpl_reach_t *self, uint64_t now)
         if (agent->state != MPL__AGENT_WAITS && now >= agent->due) {
             if (mpl__post_has_input (agent->post))
                 return now;             /* we were stopped, or slow: what it said meanwhile is heard first */
+            if (is_reading (agent, now)) {
+                due = agent->due < due ? agent->due : due;
+                continue;
+            }
             is_due (self, agent);
             due = now;                  /* what follows from it is not to be waited for */
         } else if (agent->state == MPL__AGENT_WAITS && now >= agent->due) {

@@ -13,6 +13,9 @@
 /* From the first attempt until the agent there has said that it is. */
 #define MPL__REACH_LIMIT_NS ((uint64_t) 30 * 1000000000u)
 
+/* How long an agent that is sent files may take none of them. */
+#define MPL__FILES_LIMIT_NS ((uint64_t) 60 * 1000000000u)
+
 typedef struct mpl_reach mpl_reach_t;
 
 typedef struct {

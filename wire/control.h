@@ -46,6 +46,7 @@ typedef enum {
     MPL__C_GROW,            /* main -> agent -> launcher: so many workers are wanted in all */
     MPL__C_CHECK,           /* launcher -> agent, for --check: connect to the endpoints of that host */
     MPL__C_CHECKED,         /* agent -> launcher: what came of it */
+    MPL__C_STAGED,          /* agent on another host -> launcher: its files are there; and back: so they are on all hosts, start */
     MPL__C_N
 } mpl_control_type_t;
 

@@ -78,6 +78,7 @@ static void put_order (writer_t *self, const mpl_order_t *order)
     put_number (self, order->n_stage);
     for (size_t i = 0; i < order->n_stage; i++) {
         put_text (self, order->stage[i].name);
+        put_text (self, order->stage[i].link);
         put_number (self, order->stage[i].bytes);
         put_number (self, order->stage[i].mode);
         put_number (self, order->stage[i].sum);
@@ -220,7 +221,7 @@ static void get_stage (reader_t *self, mpl_order_t *order)
     order->stage = take_room (self, order->n_stage * sizeof *order->stage);
     for (size_t i = 0; i < order->n_stage && !self->is_bad; i++) {
         mpl_stage_t *file = &order->stage[i];
-        *file = (mpl_stage_t) { get_text (self), get_number (self), get_number (self), get_number (self) };
+        *file = (mpl_stage_t) { get_text (self), get_text (self), get_number (self), get_number (self), get_number (self) };
         if (!file->name || !*file->name || strchr (file->name, '/') || !strcmp (file->name, ".") || !strcmp (file->name, ".."))
             self->is_bad = 1;           /* it would lie elsewhere than in its folder */
     }

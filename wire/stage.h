@@ -1,5 +1,5 @@
-/* stage.h - a file that a launcher sends to a host that has it not: what an order says of it. Its bytes follow the order, in the
- * order's sequence, before any frame. The sum is FNV-1a, by Fowler, Noll and Vo: it finds a broken copy, not a forged one; what
+/* stage.h - a file that a launcher gives to a host for one launch: what an order says of it. On another host its bytes follow the
+ * order, in the order's sequence, before any frame; on the launcher's own it is a link. The sum is FNV-1a, by Fowler, Noll and Vo: it finds a broken copy, not a forged one; what
  * carries it is ssh. */
 #ifndef WIRE_STAGE_H
 #define WIRE_STAGE_H
@@ -11,6 +11,7 @@
 
 typedef struct {
     char *name;                         /* there: no folder in it */
+    char *link;                         /* the path of the file itself, which is on that host; NULL: its bytes follow */
     uint64_t bytes, mode, sum;          /* mode: as chmod (2) takes it */
 } mpl_stage_t;
 

@@ -72,47 +72,6 @@ int mpl__far_begin (mpl_order_t *order, mpl_err_t *err)
     return take_environment (order) == 0 ? 0 : mpl__err (err, ENOMEM, "no memory for the environment");
 }
 
-/* `folder` in front of `path`; NULL: no memory. */
-static char *in_front (const char *folder, const char *path)
-{
-    char *all;
-
-    return asprintf (&all, "%s%s%s", folder, path ? ":" : "", path ? path : "") < 0 ? NULL : all;
-}
-
-static int tell_ranks (mpl_order_t *order, mpl_staged_t *staged)
-{
-    size_t n = 0;
-
-    while (order->set[n])
-        n++;
-    staged->paths = calloc (order->n_apps + 1, sizeof *staged->paths);
-    staged->set = calloc (n + 2, sizeof *staged->set);
-    if (!staged->paths || !staged->set)
-        return -1;
-    if (asprintf (&staged->variable, "MPL_STAGE=%s", staged->folder) < 0) {
-        staged->variable = NULL;
-        return -1;
-    }
-    memcpy (staged->set, order->set, n * sizeof *staged->set);
-    staged->set[n] = staged->variable;
-    order->set = staged->set;
-    for (size_t i = 0; i < order->n_apps; i++)
-        if (!(order->apps[i].path = staged->paths[i] = in_front (staged->folder, order->apps[i].path)))
-            return -1;
-    return 0;
-}
-
-int mpl__far_stage (mpl_order_t *order, mpl_staged_t *staged, mpl_err_t *err)
-{
-    if (mpl__staged_read (staged, 0, order->stage, order->n_stage, err) < 0)
-        return -1;
-    if (!order->n_stage || tell_ranks (order, staged) == 0)
-        return 0;
-    mpl__staged_remove (staged);
-    return mpl__err (err, ENOMEM, "no memory for staged files");
-}
-
 /* A pipe with one end as descriptor `as`, whichever it was before; the other end. */
 static int replace (int as)
 {

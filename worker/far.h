@@ -6,16 +6,11 @@
 #include "base/err.h"
 #include "wire/order.h"
 #include "worker/post.h"
-#include "worker/staged.h"
 
 /* Says on standard output that an agent is here, and reads its order from standard input; the environment in it becomes ours,
  * less what belongs to a host, and points into it. A launcher that says nothing for a minute ends this process. 0, or -1 with
  * *err. */
 int mpl__far_begin (mpl_order_t *order, mpl_err_t *err);
-
-/* Reads the files that follow the order; programs are looked for among them first, and MPL_STAGE names their folder to ranks. The
- * order then points into what is kept for as long as this process. 0, or -1 with *err. */
-int mpl__far_stage (mpl_order_t *order, mpl_staged_t *staged, mpl_err_t *err);
 
 /* Standard input and output become the post's, and pipes that it carries take their place and that of standard error. NULL
  * with *err. */

@@ -5,6 +5,7 @@
 #include "worker/news.h"
 #include "worker/probe.h"
 #include "worker/ranks.h"
+#include "worker/staged.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/sweep.h"
@@ -40,6 +41,7 @@ typedef struct {
     int signals;                        /* signalfd for TERM */
     mpl_source_t *signal_source;
     uint64_t output_due, probe_due;
+    int may_start;                      /* every host has its files */
     int is_ending;                      /* the launcher wants the ranks ended */
     int is_over;                        /* the launcher is gone, or the job cannot go on */
     int is_hurried;                     /* its user has no more patience */
@@ -136,6 +138,16 @@ static void turn (launch_t *self, uint64_t deadline)
     self->probe_due = self->probe ? mpl__probe_tick (self->probe, mpl__clock_ns ()) : MPL__NEVER;
 }
 
+/* No rank begins before all hosts have their files. On the launcher's own, where it starts an agent last, nobody waits. */
+static void await_other_hosts (launch_t *self)
+{
+    if (!self->post || !self->order.n_stage)
+        return;
+    mpl__post_say (self->post, &(mpl_control_t) { .type = MPL__C_STAGED });
+    while (!self->may_start && !self->is_ending && !self->is_over)
+        turn (self, MPL__NEVER);
+}
+
 static void start_ranks (launch_t *self)
 {
     mpl_rank_t *rank;
@@ -199,6 +211,9 @@ static void take_message (void *arg, const mpl_control_t *message)
     case MPL__C_BEAT:
         mpl__lease_answered (&self->lease, message->at, now);
         mpl__agent_lease (&self->agent, self->lease.until);
+        break;
+    case MPL__C_STAGED:
+        self->may_start = 1;
         break;
     case MPL__C_CHECK:
         if (self->probe)
@@ -381,7 +396,7 @@ static int listen_to_launcher (launch_t *self, mpl_err_t *err)
 static int read_order (launch_t *self, mpl_err_t *err)
 {
     if (self->spec->is_far)
-        return mpl__far_begin (&self->order, err) < 0 ? -1 : mpl__far_stage (&self->order, &self->staged, err);
+        return mpl__far_begin (&self->order, err);
     if (mpl__order_read (self->spec->order, &self->order) < 0)
         return mpl__err (err, errno, "the launcher's order cannot be read: %s", strerror (errno));
     close (self->spec->order);
@@ -395,11 +410,15 @@ static void say_checked (void *arg, const mpl_control_t *message)
 
 static int begin (launch_t *self, mpl_err_t *err)
 {
+    const char *below = getenv ("TMPDIR");      /* of this host: the order may bring another host's */
+
     self->output_due = self->probe_due = MPL__NEVER;
     if (read_order (self, err) < 0 || mpl__agent_init (&self->agent, err) < 0)
         return -1;
     if (take_signals (self) < 0)
         return mpl__err (err, errno, "an agent cannot begin: %s", strerror (errno));
+    if (mpl__staged_take (&self->staged, &self->order, 0, self->signals, below, err) < 0)
+        return -1;
     self->agent.start_nursery = start_spare;
     self->agent.on_exit = rank_ended;
     self->agent.tell_launcher = tell_launcher;
@@ -411,7 +430,7 @@ static int begin (launch_t *self, mpl_err_t *err)
         return -1;
     self->ranks = mpl__ranks_new (&self->agent, &self->order, err);
     if (self->ranks && self->order.flags & MPL__ORDER_CHECK
-        && !(self->probe = mpl__probe_new (self->agent.loop, &self->order, say_checked, self)))
+        && !(self->probe = mpl__probe_new (self->agent.loop, &self->order, self->ranks, say_checked, self)))
         return mpl__err (err, ENOMEM, "no memory for what is to be tried");
     return self->ranks ? 0 : -1;
 }
@@ -428,6 +447,7 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
         mpl__staged_remove (&self.staged);
         return 125;
     }
+    await_other_hosts (&self);
     start_ranks (&self);
     int stays = (self.order.flags & MPL__ORDER_STAYS) != 0;
     while ((mpl__ranks_running (self.ranks) || stays) && !self.is_ending && !self.is_over && !is_output_lost (&self))

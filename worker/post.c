@@ -419,6 +419,15 @@ void mpl__post_file (mpl_post_t *self, int fd, uint64_t len)
     flush (self);
 }
 
+uint64_t mpl__post_files_left (const mpl_post_t *self)
+{
+    uint64_t left = 0;
+
+    for (const file_t *file = self->files; file; file = file->next)
+        left += file->left;
+    return left;
+}
+
 void mpl__post_say (mpl_post_t *self, const mpl_control_t *message)
 {
     uint8_t bytes[MPL__CONTROL_MAX];

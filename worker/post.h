@@ -32,6 +32,9 @@ void mpl__post_write (mpl_post_t *self, const void *bytes, size_t len);
  * in memory as is being sent. When it is shorter than that, the stream is ended. */
 void mpl__post_file (mpl_post_t *self, int fd, uint64_t len);
 
+/* How much of the files is still to be sent. */
+uint64_t mpl__post_files_left (const mpl_post_t *self);
+
 /* Sends a message, now or when there is room. When there never will be, the stream is ended, and `gone` says why. */
 void mpl__post_say (mpl_post_t *self, const mpl_control_t *message);
 

@@ -1,5 +1,4 @@
 #include "worker/probe.h"
-#include "worker/program.h"
 #include "base/addresses.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -55,24 +54,17 @@ static void tell (mpl_probe_t *self, uint64_t n, uint64_t node, int error, const
 
 /* ---- the program ----------------------------------------------------------------------------------------------- */
 
-static void look_for_program (mpl_probe_t *self, const mpl_order_t *order)
+static void look_for_programs (mpl_probe_t *self, const mpl_order_t *order, mpl_ranks_t *ranks)
 {
-    const mpl_order_app_t *app = &order->apps[0];
-    const char *wdir = app->wdir ? app->wdir : order->wdir;
-    int folder = wdir && *wdir == '/' ? open (wdir, O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD;
-    char *path = NULL;
     mpl_err_t err = { 0 };
 
-    if (!*app->argv[0])
-        mpl__err (&err, 0, "-");
-    else if (folder == -1)
-        mpl__err (&err, errno, "the folder %s cannot be entered: %s", wdir, strerror (errno));
-    else
-        mpl__program_find (app->argv[0], app->path, getenv ("PATH"), folder, &path, &err);
-    tell (self, PROGRAM, 0, path ? 0 : err.code, path ? path : err.text);
-    if (folder >= 0)
-        mpl__fd_close (&folder);
-    free (path);
+    if (!order->n_apps && mpl__ranks_find_folder (ranks, &err) < 0)
+        tell (self, PROGRAM, 0, err.code, err.text);
+    for (size_t i = 0; i < order->n_apps; i++) {
+        const char *path = NULL;
+        int rc = mpl__ranks_find (ranks, i, &path, &err);
+        tell (self, PROGRAM, 0, rc < 0 ? err.code : 0, rc < 0 ? err.text : path);
+    }
 }
 
 /* ---- to here --------------------------------------------------------------------------------------------------- */
@@ -224,8 +216,8 @@ uint64_t mpl__probe_tick (mpl_probe_t *self, uint64_t now)
     return due;
 }
 
-mpl_probe_t *mpl__probe_new (mpl_loop_t *loop, const mpl_order_t *order, void (*say) (void *arg, const mpl_control_t *message),
-                             void *arg)
+mpl_probe_t *mpl__probe_new (mpl_loop_t *loop, const mpl_order_t *order, mpl_ranks_t *ranks,
+                             void (*say) (void *arg, const mpl_control_t *message), void *arg)
 {
     mpl_probe_t *self = calloc (1, sizeof *self);
     uint8_t random[(TOKEN_TEXT - 1) / 2] = { 0 };
@@ -237,7 +229,7 @@ mpl_probe_t *mpl__probe_new (mpl_loop_t *loop, const mpl_order_t *order, void (*
         random[0] = (uint8_t) getpid ();
     for (size_t i = 0; i < sizeof random; i++)
         snprintf (self->token + 2 * i, 3, "%02x", random[i]);
-    look_for_program (self, order);
+    look_for_programs (self, order, ranks);
     listen_everywhere (self, order);
     return self;
 }

@@ -4,6 +4,7 @@
 #define WORKER_PROBE_H
 
 #include "base/loop.h"
+#include "worker/ranks.h"
 #include "wire/control.h"
 #include "wire/order.h"
 
@@ -11,10 +12,10 @@ typedef struct mpl_probe mpl_probe_t;
 
 #define MPL__PROBE_LIMIT_NS 5000000000u         /* for a connection */
 
-/* Looks for the first program of the order (it is a nameless one when none was asked for), listens, and says both: CHECKED with n 0
- * and 1. NULL: ENOMEM. */
-mpl_probe_t *mpl__probe_new (mpl_loop_t *loop, const mpl_order_t *order, void (*say) (void *arg, const mpl_control_t *message),
-                             void *arg);
+/* Looks for each program of the order, or for the folder to run in when it has none, listens, and says both: CHECKED with n 0 and 1.
+ * NULL: ENOMEM. */
+mpl_probe_t *mpl__probe_new (mpl_loop_t *loop, const mpl_order_t *order, mpl_ranks_t *ranks,
+                             void (*say) (void *arg, const mpl_control_t *message), void *arg);
 
 /* A CHECK: connects to another host's endpoints and says what came of it: CHECKED with n 2. */
 void mpl__probe_heard (mpl_probe_t *self, const mpl_control_t *message);

@@ -93,6 +93,24 @@ static int prepare (mpl_ranks_t *self, program_t *program, mpl_err_t *err)
                               program->wdir_fd >= 0 ? program->wdir_fd : AT_FDCWD, &program->path, err);
 }
 
+int mpl__ranks_find (mpl_ranks_t *self, size_t app, const char **path, mpl_err_t *err)
+{
+    if (prepare (self, &self->programs[app], err) < 0)
+        return -1;
+    *path = self->programs[app].path;
+    return 0;
+}
+
+int mpl__ranks_find_folder (const mpl_ranks_t *self, mpl_err_t *err)
+{
+    int fd = self->order->wdir ? open_folder (self->order->wdir, err) : -1;
+
+    if (self->order->wdir && fd < 0)
+        return -1;
+    mpl__fd_close (&fd);
+    return 0;
+}
+
 static void set_own (mpl_ranks_t *self, program_t *program, int place, const char *name, uint64_t value)
 {
     snprintf (self->own[place], OWN_TEXT, "%s=%llu", name, (unsigned long long) value);

@@ -26,6 +26,13 @@ typedef struct {
 /* For the order, which stays the caller's; nothing is started yet. NULL with *err. */
 mpl_ranks_t *mpl__ranks_new (mpl_agent_t *agent, const mpl_order_t *order, mpl_err_t *err);
 
+/* Where the file of the order's program `app` is: found as when it is started, from its folder. 0; -1 with *err, as from
+ * mpl__program_find, and EINVAL for the folder. The path is ours. */
+int mpl__ranks_find (mpl_ranks_t *self, size_t app, const char **path, mpl_err_t *err);
+
+/* Whether programs that name no folder have one to run in. 0, or -1 with *err. */
+int mpl__ranks_find_folder (const mpl_ranks_t *self, mpl_err_t *err);
+
 /* Starts the next one, in the order's sequence; *rank is set even when that fails. NULL in *rank when all are
  * started. 0, or -1 with *err: as from mpl__held_start, and ENOENT, EACCES for a program or folder that cannot be
  * used. */

@@ -56,6 +56,7 @@ static const struct {
     { MPL__C_GROW, 25, { 0x08 }, 0, 0 },
     { MPL__C_CHECK, 26, { 0x15 }, 1, 0 },
     { MPL__C_CHECKED, 27, { 0x1d, 0x15, 0x10 }, 1, 0 },
+    { MPL__C_STAGED, 28, { 0 }, 0, 0 },
 };
 
 #define N_GOLDEN (sizeof golden / sizeof *golden)

@@ -131,6 +131,7 @@ static void assert_same (const mpl_order_t *wanted, const mpl_order_t *order)
     assert_int_equal (wanted->n_stage, order->n_stage);
     for (size_t i = 0; i < wanted->n_stage; i++) {
         assert_text (wanted->stage[i].name, order->stage[i].name);
+        assert_text (wanted->stage[i].link, order->stage[i].link);
         assert_true (wanted->stage[i].bytes == order->stage[i].bytes && wanted->stage[i].mode == order->stage[i].mode);
         assert_true (wanted->stage[i].sum == order->stage[i].sum);
     }
@@ -182,7 +183,7 @@ static void what_was_encoded_is_decoded (void **state)
 static void a_small_order_has_these_bytes (void **state)
 {
     static const uint8_t golden[] = {
-        34, 1, 0, 0, 0, 0, 0, 0, MPL__PROTOCOL, 0, 0, 0,
+        44, 1, 0, 0, 0, 0, 0, 0, MPL__PROTOCOL, 0, 0, 0,
         2, 0, 0, 0, 0, 0, 0, 0, 'j',                            /* job */
         2, 0, 0, 0, 0, 0, 0, 0, 'h',                            /* host */
         0, 0, 0, 0, 0, 0, 0, 0,                                 /* output: none */
@@ -213,13 +214,14 @@ static void a_small_order_has_these_bytes (void **state)
         4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,         /* rank 4 runs program 0 */
         1, 0, 0, 0, 0, 0, 0, 0,                                 /* staged files */
         2, 0, 0, 0, 0, 0, 0, 0, 'f',                            /* name */
+        3, 0, 0, 0, 0, 0, 0, 0, '/', 'g',                       /* link */
         6, 0, 0, 0, 0, 0, 0, 0,                                 /* bytes */
         7, 0, 0, 0, 0, 0, 0, 0,                                 /* mode */
         8, 0, 0, 0, 0, 0, 0, 0,                                 /* sum */
     };
     mpl_order_app_t app = { small_argv, none, none, MPL__KEEP_NONE, "", NULL };
     mpl_order_rank_t rank = { 4, 0 };
-    mpl_stage_t stage = { "f", 6, 7, 8 };
+    mpl_stage_t stage = { "f", "/g", 6, 7, 8 };
     const mpl_order_t wanted = { .stage = &stage, .n_stage = 1, .job = "j", .host = "h", .wdir = "~/", .size = 9, .node = 2, .nodes = 3, .standard_input = MPL__NO_RANK,
                                  .deal = MPL__DEAL_CORE, .hold = MPL__HOLD_SOCKET, .sharers = 7, .flags = MPL__ORDER_DIRECT,
                                  .port_first = 3, .port_last = 4, .beat_ns = 5, .self_end_ns = 6,
