@@ -7,35 +7,46 @@
 #include <string.h>
 #include <zmq.h>
 
-enum { FRIEND, STRANGER };
+/* One whose key is admitted, one whose key is not, and one that has no security at all. */
+enum { FRIEND, STRANGER, NAKED, N_CLIENTS };
 
 /* What each says; and as whom zap admits the first. */
-static const char *const names[] = { "friend", "stranger" };
+static const char *const names[] = { "friend", "stranger", "naked" };
 
 typedef struct {
     void *context, *server;
     const char *endpoint, *server_key;
-    void *clients[2], *monitors[2];     /* which say what became of a connection; it does not come back */
-    int is_in[2], is_over[2];
+    void *clients[N_CLIENTS];
+    void *monitors[N_CLIENTS];          /* which say what became of a connection; it does not come back */
+    int is_in[N_CLIENTS], is_over[N_CLIENTS];
     int is_known;                       /* the friend came as who it is */
 } check_t;
 
-/* With a new key, whose public half goes to `key`; it speaks when it is let in. */
-static void *new_client (const check_t *self, char key[MPL__KEY_TEXT])
+/* A new key, whose public half goes to `key`. */
+static int arm (const check_t *self, void *socket, char key[MPL__KEY_TEXT])
 {
     char secret[MPL__KEY_TEXT];
-    int zero = 0, never = -1;
-    void *socket = zmq_curve_keypair (key, secret) == 0 ? zmq_socket (self->context, ZMQ_DEALER) : NULL;
 
-    if (!socket)
-        return NULL;
-    int rc = zmq_setsockopt (socket, ZMQ_LINGER, &zero, sizeof zero) < 0
-             || zmq_setsockopt (socket, ZMQ_RECONNECT_IVL, &never, sizeof never) < 0
-             || zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, self->server_key, MPL__KEY_TEXT) < 0
+    if (zmq_curve_keypair (key, secret) < 0)
+        return -1;
+    int rc = zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, self->server_key, MPL__KEY_TEXT) < 0
              || zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, key, MPL__KEY_TEXT) < 0
              || zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, secret, MPL__KEY_TEXT) < 0;
     explicit_bzero (secret, sizeof secret);
-    if (rc) {
+    return rc ? -1 : 0;
+}
+
+/* It speaks when it is let in. */
+static void *new_client (const check_t *self, int who, char key[MPL__KEY_TEXT])
+{
+    int zero = 0, never = -1;
+    void *socket = zmq_socket (self->context, ZMQ_DEALER);
+
+    if (!socket)
+        return NULL;
+    if (zmq_setsockopt (socket, ZMQ_LINGER, &zero, sizeof zero) < 0
+        || zmq_setsockopt (socket, ZMQ_RECONNECT_IVL, &never, sizeof never) < 0
+        || (who != NAKED && arm (self, socket, key) < 0)) {
         zmq_close (socket);
         return NULL;
     }
@@ -59,14 +70,17 @@ static int call (check_t *self, int who)
 
 static int begin (check_t *self, mpl_zap_t *zap, const char *domain)
 {
-    char keys[2][MPL__KEY_TEXT];
+    char keys[N_CLIENTS][MPL__KEY_TEXT];
 
-    for (int i = 0; i < 2; i++)
-        if (!(self->clients[i] = new_client (self, keys[i])))
+    for (int who = 0; who < N_CLIENTS; who++)
+        if (!(self->clients[who] = new_client (self, who, keys[who])))
             return -1;
-    return mpl__zap_admit (zap, domain, keys[FRIEND], names[FRIEND]) < 0 || call (self, FRIEND) < 0 || call (self, STRANGER) < 0
-               ? -1
-               : 0;
+    if (mpl__zap_admit (zap, domain, keys[FRIEND], names[FRIEND]) < 0)
+        return -1;
+    for (int who = 0; who < N_CLIENTS; who++)
+        if (call (self, who) < 0)
+            return -1;
+    return 0;
 }
 
 static void end (check_t *self)
@@ -74,7 +88,7 @@ static void end (check_t *self)
     int saved = errno;
 
     /* Nothing is to be told to a monitor that is closed: libzmq's own thread would wait there for ever. */
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < N_CLIENTS; i++) {
         if (self->clients[i]) {
             zmq_socket_monitor (self->clients[i], NULL, 0);
             zmq_close (self->clients[i]);
@@ -83,6 +97,11 @@ static void end (check_t *self)
             zmq_close (self->monitors[i]);
     }
     errno = saved;
+}
+
+static int says (zmq_msg_t *message, const char *text)
+{
+    return zmq_msg_size (message) == strlen (text) && !memcmp (zmq_msg_data (message), text, strlen (text));
 }
 
 /* A message that the server received: the sender's number, and what it says. */
@@ -94,10 +113,12 @@ static void hear_client (check_t *self)
     zmq_msg_init (&message);
     while (more && zmq_msg_recv (&message, self->server, ZMQ_DONTWAIT) >= 0)
         more = zmq_msg_more (&message);
-    const char *user = zmq_msg_gets (&message, "User-Id"), *name = names[FRIEND];
-    int is_friend = zmq_msg_size (&message) == strlen (name) && !memcmp (zmq_msg_data (&message), name, strlen (name));
-    self->is_in[is_friend ? FRIEND : STRANGER] = 1;
-    self->is_known |= is_friend && user && !strcmp (user, name);
+    const char *user = zmq_msg_gets (&message, "User-Id");
+    int who = FRIEND;
+    while (who < N_CLIENTS && !says (&message, names[who]))
+        who++;
+    self->is_in[who < N_CLIENTS ? who : STRANGER] = 1;          /* nobody else knows of this socket */
+    self->is_known |= who == FRIEND && user && !strcmp (user, names[FRIEND]);
     zmq_msg_close (&message);
 }
 
@@ -110,25 +131,37 @@ static void hear_monitor (check_t *self, int who)
     if (zmq_recv (self->monitors[who], frame, sizeof frame, ZMQ_DONTWAIT) >= 6)
         memcpy (&event, frame, sizeof event);
     zmq_recv (self->monitors[who], frame, sizeof frame, ZMQ_DONTWAIT);
-    self->is_in[STRANGER] |= who == STRANGER && event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+    /* Of the friend counts what the server hears. */
+    self->is_in[who] |= who != FRIEND && event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
     self->is_over[who] |= event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH || event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
                           || event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL || event == ZMQ_EVENT_DISCONNECTED;
 }
 
+static int is_open_to_strangers (const check_t *self)
+{
+    return self->is_in[STRANGER] || self->is_in[NAKED];
+}
+
+static int are_strangers_refused (const check_t *self)
+{
+    return self->is_over[STRANGER] && self->is_over[NAKED];
+}
+
 static void watch (check_t *self)
 {
-    zmq_pollitem_t items[] = { { .socket = self->server, .events = ZMQ_POLLIN },
-                               { .socket = self->monitors[FRIEND], .events = ZMQ_POLLIN },
-                               { .socket = self->monitors[STRANGER], .events = ZMQ_POLLIN } };
+    zmq_pollitem_t items[1 + N_CLIENTS] = { { .socket = self->server, .events = ZMQ_POLLIN } };
     uint64_t until = mpl__clock_in_ms (MPL__ZAPCHECK_MS), now;
 
-    while (!self->is_in[STRANGER] && !((self->is_in[FRIEND] || self->is_over[FRIEND]) && self->is_over[STRANGER])
+    for (int who = 0; who < N_CLIENTS; who++)
+        items[1 + who] = (zmq_pollitem_t) { .socket = self->monitors[who], .events = ZMQ_POLLIN };
+    while (!is_open_to_strangers (self)
+           && !((self->is_in[FRIEND] || self->is_over[FRIEND]) && are_strangers_refused (self))
            && (now = mpl__clock_ns ()) < until) {
-        if (zmq_poll (items, 3, mpl__clock_poll_ms (until, now)) <= 0)
+        if (zmq_poll (items, 1 + N_CLIENTS, mpl__clock_poll_ms (until, now)) <= 0)
             continue;
         if (items[0].revents)
             hear_client (self);
-        for (int who = 0; who < 2; who++)
+        for (int who = 0; who < N_CLIENTS; who++)
             if (items[1 + who].revents)
                 hear_monitor (self, who);
     }
@@ -139,15 +172,18 @@ static int judge (const check_t *self, mpl_err_t *err)
     int major, minor, patch;
 
     zmq_version (&major, &minor, &patch);
-    if (self->is_in[STRANGER])
-        return mpl__err (err, EACCES, "this libzmq (%d.%d.%d) lets a stranger's key in where it must not; nothing is opened", major,
-                         minor, patch);
-    if (self->is_known && self->is_over[STRANGER])
+    if (is_open_to_strangers (self))
+        return mpl__err (err, EACCES, "this libzmq (%d.%d.%d) lets %s in where it must not; nothing is opened",
+                         major, minor, patch,
+                         self->is_in[STRANGER] ? "a stranger's key" : "a stranger without a key");
+    if (self->is_known && are_strangers_refused (self))
         return 0;
     if (self->is_in[FRIEND] || self->is_over[FRIEND])
-        return mpl__err (err, ECONNREFUSED, "this libzmq (%d.%d.%d) does not let a right key in, or not as whose it is", major, minor,
+        return mpl__err (err, ECONNREFUSED,
+                         "this libzmq (%d.%d.%d) does not let a right key in, or not as whose it is", major, minor,
                          patch);
-    return mpl__err (err, ETIMEDOUT, "it could not be made sure within %d s that strangers are refused", MPL__ZAPCHECK_MS / 1000);
+    return mpl__err (err, ETIMEDOUT, "it could not be made sure within %d s that strangers are refused",
+                     MPL__ZAPCHECK_MS / 1000);
 }
 
 int mpl__zapcheck (void *context, mpl_zap_t *zap, void *server, const char *endpoint, const char *domain, const char *server_key,

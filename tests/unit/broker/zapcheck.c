@@ -91,7 +91,11 @@ static void a_door_without_security_is_found_out (void **state)
     mpl_err_t err;
 
     (void) state;
-    assert_int_not_equal (0, try_door (&(door_t) { 0, 0, 1 }, &err));
+    assert_int_equal (EACCES, try_door (&(door_t) { 0, 0, 1 }, &err));          /* this lets in who has no key */
+    assert_non_null (strstr (err.text, "lets a stranger without a key in"));
+    assert_int_equal (EACCES, try_door (&(door_t) { 0, 0, 0 }, &err));
+    /* The handler admits no mechanism but CURVE. */
+    assert_int_equal (ECONNREFUSED, try_door (&(door_t) { 0, 1, 1 }, &err));
 }
 
 int main (void)
