@@ -186,9 +186,17 @@ static int read_cpus_per_task (reader_t *self, int *number)
     return text ? mpl__word_number (&piece, "the number of CPUs", MPL__SLOTS_MAX, number, self->err) : 0;
 }
 
+/* Whether these are the one task of a step, which is us. A step of more may be all that the job was made for. */
+static int is_lone_task (mpl_getenv_fn *get, const char *tasks)
+{
+    const char *of_step = ask (get, "SLURM_STEP_TASKS_PER_NODE");
+
+    return of_step && !strcmp (of_step, "1") && !strcmp (tasks, "1");
+}
+
 /* A step has its own SLURM_TASKS_PER_NODE, and it stays with what the step starts; so it counts when it is for as many
- * hosts as the job has. Of the CPUs a task has at least one. */
-static int read_slots (reader_t *self, int *slots, size_t n)
+ * hosts as the job has, but not when a job of one host has us as a step of one task. A task has at least one CPU. */
+static int read_slots (reader_t *self, const char *nodes, int *slots, size_t n)
 {
     const char *tasks = ask (self->get, "SLURM_TASKS_PER_NODE"), *cpus = ask (self->get, "SLURM_JOB_CPUS_PER_NODE");
     size_t n_counts = 0;
@@ -196,13 +204,13 @@ static int read_slots (reader_t *self, int *slots, size_t n)
 
     if (tasks && read_counts ("SLURM_TASKS_PER_NODE", tasks, slots, n, &n_counts, self->err) < 0)
         return -1;
-    if (tasks && n_counts == n)
+    if (tasks && n_counts == n && !(cpus && is_lone_task (self->get, tasks)))
         return 0;
     if (cpus && read_counts ("SLURM_JOB_CPUS_PER_NODE", cpus, slots, n, &n_counts, self->err) < 0)
         return -1;
     if ((!tasks && !cpus) || n_counts != n)
-        return mpl__err (self->err, EINVAL, "SLURM_JOB_NODELIST names %zu hosts, and %s has %zu counts; one for each is needed",
-                         n, cpus ? "SLURM_JOB_CPUS_PER_NODE" : "SLURM_TASKS_PER_NODE", n_counts);
+        return mpl__err (self->err, EINVAL, "%s names %zu hosts, and %s has %zu counts; one for each is needed",
+                         nodes, n, cpus ? "SLURM_JOB_CPUS_PER_NODE" : "SLURM_TASKS_PER_NODE", n_counts);
     if (read_cpus_per_task (self, &each) < 0)
         return -1;
     for (size_t i = 0; i < n; i++)
@@ -213,7 +221,8 @@ static int read_slots (reader_t *self, int *slots, size_t n)
 static int add_nodes (reader_t *self, const mpl_hostlist_t *list, const mpl_place_t *place)
 {
     int *slots = calloc (list->n, sizeof *slots);
-    int rc = slots ? read_slots (self, slots, list->n) : mpl__err (self->err, ENOMEM, "no memory for %zu hosts", list->n);
+    int rc = slots ? read_slots (self, place->source, slots, list->n)
+                   : mpl__err (self->err, ENOMEM, "no memory for %zu hosts", list->n);
 
     for (size_t i = 0; i < list->n && !rc; i++)
         rc = mpl__draft_add (&self->draft, &(mpl_host_t) { .slots = slots[i] }, list->names[i], place, self->err);
@@ -223,22 +232,21 @@ static int add_nodes (reader_t *self, const mpl_hostlist_t *list, const mpl_plac
     return rc;
 }
 
+/* Which variable has them; older Slurms have the second alone. */
 static const char *node_list (mpl_getenv_fn *get)
 {
-    const char *list = ask (get, "SLURM_JOB_NODELIST");
-
-    return list ? list : ask (get, "SLURM_NODELIST");
+    return ask (get, "SLURM_JOB_NODELIST") ? "SLURM_JOB_NODELIST" : "SLURM_NODELIST";
 }
 
 static int is_slurm (mpl_getenv_fn *get)
 {
-    return ask (get, "SLURM_JOB_ID") && node_list (get);
+    return ask (get, "SLURM_JOB_ID") && ask (get, node_list (get));
 }
 
 static int read_slurm (reader_t *self)
 {
-    const char *text = node_list (self->get);
-    mpl_place_t place = { "SLURM_JOB_NODELIST", 1, 1 };
+    mpl_place_t place = { node_list (self->get), 1, 1 };
+    const char *text = ask (self->get, place.source);
     mpl_hostlist_t list = { 0 };
     int rc = mpl__hostlist_add (&list, &place, text, strlen (text), self->err);
 

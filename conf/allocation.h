@@ -2,7 +2,8 @@
  * for. It is told by variables and by the files that they name:
  *
  *   Slurm  SLURM_JOB_ID, SLURM_JOB_NODELIST (node[01-08,12]), SLURM_TASKS_PER_NODE (4(x2),2); where that is a step's
- *          and does not cover the job's hosts, SLURM_JOB_CPUS_PER_NODE (the same form) by SLURM_CPUS_PER_TASK
+ *          that does not cover the job's hosts or is one task, SLURM_JOB_CPUS_PER_NODE (the same form) by
+ *          SLURM_CPUS_PER_TASK, which a step may have of its own
  *   PBS    PBS_NODEFILE: a file with a line for each process, which is a host's name; Torque has the same
  *   LSF    LSB_MCPU_HOSTS (a 4 b 2), else LSB_DJOB_HOSTFILE (a file with a name for each process), else LSB_HOSTS (a a b)
  *   SGE    PE_HOSTFILE: a file of lines "host slots queue processors"; Grid Engine in all its kinds

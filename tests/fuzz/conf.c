@@ -1,6 +1,7 @@
 /* Fuzz target: everything that names hosts and slots. Any bytes are read or refused with a sentence; what was read
  * is within its bounds; what was refused changed nothing. Bytes that are no YAML get nowhere in a cluster file, so
  * they also serve to change a right one. */
+#include "conf/allocation.h"
 #include "conf/cluster.h"
 #include "conf/hostlist.h"
 #include "conf/hosts.h"
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define CHANGES_MAX 16
 
@@ -154,6 +157,80 @@ static void fuzz_cluster (const char *data, size_t size)
     mpl__cluster_free (&cluster);
 }
 
+/* ---- what a batch system granted ------------------------------------------------------------------------------- */
+
+static const char *const *variables;    /* name, value, name, value, ..., NULL */
+
+static char *ask (const char *name)
+{
+    for (const char *const *at = variables; *at; at += 2)
+        if (!strcmp (*at, name))
+            return (char *) at[1];
+    return NULL;
+}
+
+/* `source` is the variable, or the file, that a refusal has to name. Returns whether it was read. */
+static int fuzz_allocation (mpl_launch_t kind, const char *source, const char *const *said)
+{
+    mpl_allocation_t allocation;
+    mpl_err_t err;
+
+    variables = said;
+    if (mpl__allocation_read (&allocation, kind, ask, &err) < 0) {
+        expect_refused (&err);
+        expect (strstr (err.text, source) != NULL, "a refusal names what is wrong");
+        expect (allocation.hosts.n == 0, "an allocation that is refused has no host");
+        return 0;
+    }
+    expect (allocation.hosts.n > 0, "an allocation has a host");
+    expect_hosts (&allocation.hosts);
+    for (size_t i = 0; i < allocation.hosts.n; i++)
+        expect (allocation.hosts.hosts[i].slots > 0, "a batch system says how many slots");
+    mpl__allocation_free (&allocation);
+    return 1;
+}
+
+#define FUZZ(kind, source, ...) fuzz_allocation (kind, source, (const char *const[]){ __VA_ARGS__, NULL })
+#define JOB "SLURM_JOB_ID", "7"
+#define NODES "SLURM_JOB_NODELIST", right_nodes
+
+/* As many counts as there are nodes, since otherwise both are refused. */
+static const char right_nodes[] = "node[01-08,12],rack[1-2]n[1-6].example.org,gpu1,gpu2,gpu3,gpu4,gpu5,login[1-3]";
+static const char right_counts[] = "4(x2),2,16(x3),1,4(x2),2,16(x3),1,4(x2),2,16(x3),1,4(x2),2,16(x3),1,128";
+
+static void fuzz_variables (const char *text)
+{
+    if (!*text)                         /* is as if it were not there */
+        return;
+    expect (FUZZ (MPL__LAUNCH_SLURM, "SLURM", JOB, NODES, "SLURM_TASKS_PER_NODE", right_counts), "a right one is read");
+    FUZZ (MPL__LAUNCH_SLURM, "SLURM_JOB_NODELIST", JOB, "SLURM_JOB_NODELIST", text, "SLURM_TASKS_PER_NODE",
+          right_counts);
+    FUZZ (MPL__LAUNCH_SLURM, "SLURM_TASKS_PER_NODE", JOB, NODES, "SLURM_TASKS_PER_NODE", text);
+    FUZZ (MPL__LAUNCH_SLURM, "SLURM_JOB_CPUS_PER_NODE", JOB, NODES, "SLURM_JOB_CPUS_PER_NODE", text);
+    FUZZ (MPL__LAUNCH_SLURM, "SLURM_CPUS_PER_TASK", JOB, NODES, "SLURM_JOB_CPUS_PER_NODE", "8(x29)",
+          "SLURM_CPUS_PER_TASK", text);
+    FUZZ (MPL__LAUNCH_LSF, "LSB_MCPU_HOSTS", "LSB_MCPU_HOSTS", text);
+    FUZZ (MPL__LAUNCH_LSF, "LSB_HOSTS", "LSB_HOSTS", text);
+}
+
+/* The file has no name on a disk; it is there until we end. */
+static void fuzz_files (const char *data, size_t size)
+{
+    static int fd = -1;
+    static char path[32];
+
+    if (fd < 0 && (fd = memfd_create ("granted", MFD_CLOEXEC)) < 0)
+        abort ();
+    snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+    if (ftruncate (fd, 0) < 0 || pwrite (fd, data, size, 0) != (ssize_t) size)
+        abort ();
+    FUZZ (MPL__LAUNCH_PBS, path, "PBS_NODEFILE", path);
+    FUZZ (MPL__LAUNCH_LSF, path, "LSB_DJOB_HOSTFILE", path);
+    FUZZ (MPL__LAUNCH_SGE, path, "PE_HOSTFILE", path);
+}
+
+/* ---- right texts and what they are changed to ------------------------------------------------------------------ */
+
 static const char right_cluster[] =
     "cluster: lab\nx-a: &a {slots: 4, env: &e {A: 1}}\ndefaults: {slots: auto, workdir: ~/run, env: {OMP_NUM_THREADS: 1}}\nhosts:\n"
     "  - name: node[01-08,12]\n    slots: 16\n    <<: *a\n    ssh: {user: alice, port: 22, options: [-o, 'A=b']}\n  - {<<: [*a], name: \"n[1-3]x\"}\n"
@@ -162,6 +239,10 @@ static const char right_cluster[] =
 static const char right_hostfile[] =
     "# hosts\nnode[01-08] slots=4 max_slots=8\nbob@a:4\n  b user=amy port=22 # two\n\n[::1]:2\nc\nc\n";
 static const char right_list[] = "bob@a:4,node[01-08,12]:2,[::1]:4,b,c:auto,r[1-2]n[1-2].x";
+static const char right_pairs[] = "node01 4 node02 16 a.example.org 2 b 1 node03 4 node04 16 c.example.org 2 d 1 e 8";
+static const char right_grant[] =
+    "node01 4 all.q@node01 UNDEFINED\nnode02 16 all.q@node02 <NULL>\r\n\n"
+    "\ta 1 q 0,0:0,1\nb 2\nnode01 4 all.q@x UNDEFINED\n";
 
 /* A right text with some places changed as the bytes say: other letters, letters left out or put in, pieces that
  * come twice. The copy is as long as its text, so that a byte too far is seen. */
@@ -210,7 +291,9 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     fuzz_units (text);
     fuzz_hostlist (text);
     fuzz_list (text);
+    fuzz_variables (text);
     free (text);
+    fuzz_files ((const char *) data, size);
     fuzz_hostfile ((const char *) data, size);
     fuzz_cluster ((const char *) data, size);
     text = changed (right_cluster, data, size, &len);
@@ -222,6 +305,19 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     text = changed (right_list, data, size, &len);
     fuzz_list (text);
     fuzz_hostlist (text);
+    fuzz_variables (text);
+    free (text);
+    text = changed (right_nodes, data, size, &len);
+    fuzz_variables (text);
+    free (text);
+    text = changed (right_counts, data, size, &len);
+    fuzz_variables (text);
+    free (text);
+    text = changed (right_pairs, data, size, &len);
+    fuzz_variables (text);
+    free (text);
+    text = changed (right_grant, data, size, &len);
+    fuzz_files (text, len);
     free (text);
     return 0;
 }

@@ -22,6 +22,8 @@ slurm=(SLURM_JOB_ID=7 "SLURM_JOB_NODELIST=n[08-09],gpu1" "SLURM_TASKS_PER_NODE=2
 check "slurm" [ "$(hosts_of "${slurm[@]}")" = "n08 n08 n09 n09 gpu1 " ]
 check "slurm_by_cpus_where_a_step_hides_the_tasks" \
     [ "$(hosts_of "${slurm[@]:0:2}" SLURM_TASKS_PER_NODE=1 'SLURM_JOB_CPUS_PER_NODE=4(x2),2' SLURM_CPUS_PER_TASK=2)" = "n08 n08 n09 n09 gpu1 " ]
+step=(SLURM_JOB_ID=7 SLURM_JOB_NODELIST=a SLURM_TASKS_PER_NODE=1 SLURM_STEP_TASKS_PER_NODE=1)
+check "a_step_of_one_task_sees_all_of_its_host" [ "$(hosts_of "${step[@]}" SLURM_JOB_CPUS_PER_NODE=3)" = "a a a " ]
 printf 'a\nb\na\n' > nodes
 check "pbs" [ "$(hosts_of PBS_NODEFILE=nodes)" = "a a b " ]
 check "lsf_with_counts" [ "$(hosts_of 'LSB_MCPU_HOSTS=a 2 b 1')" = "a a b " ]

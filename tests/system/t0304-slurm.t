@@ -29,6 +29,8 @@ run salloc -Q -N 3 -n 6 --ntasks-per-node=2 "$launch" sh -c "$where"
 check "salloc_runs_it_from_outside" eval '[ $code -eq 0 ] && sort -n out | diff right - && [ ! -s err ]'
 run salloc -Q -N 3 -n 12 srun -N 1 -n 1 -c 4 "$launch" -ppn 2 -n 6 sh -c "$where"
 check "a_step_that_has_all_CPUs_is_no_obstacle" eval '[ $code -eq 0 ] && sort -n out | diff right -'
+run salloc -Q -N 1 -n 4 srun -n 1 "$launch" sh -c 'echo $MPL_RANK'
+check "a_step_of_one_task_sees_all_of_its_host" eval '[ $code -eq 0 ] && sort -n out | diff <(seq 0 3) -'
 SLURM_EXACT=1 SLURM_LABELIO=1 SLURM_CPU_BIND=verbose SLURM_UNBUFFEREDIO=0 SLURM_EXPORT_ENV=NONE MINE=x \
     run salloc -Q -N 3 -n 6 --ntasks-per-node=2 "$launch" sh -c "$where \$MINE"
 check "variables_for_srun_change_nothing_and_the_users_arrive" eval '[ $code -eq 0 ] && sort -n out | diff <(sed "s/\$/ x/" right) -'

@@ -98,6 +98,25 @@ static void cpus_count_where_the_tasks_are_those_of_a_step (void **state)
     assert_granted (MPL__LAUNCH_SLURM, "n08:2 n09:2 n10:1");
 }
 
+static void a_step_of_one_task_sees_all_of_its_host (void **state)
+{
+    (void) state;
+    WITH (JOB, "SLURM_JOB_NODELIST=a", "SLURM_TASKS_PER_NODE=1", "SLURM_STEP_TASKS_PER_NODE=1",
+          "SLURM_JOB_CPUS_PER_NODE=4");
+    assert_granted (MPL__LAUNCH_SLURM, "a:4");
+    /* A job of one task; the job's tasks, kept by an interactive step; a step of several may be all of the job. */
+    WITH (JOB, "SLURM_JOB_NODELIST=a", "SLURM_TASKS_PER_NODE=1", "SLURM_JOB_CPUS_PER_NODE=4");
+    assert_granted (MPL__LAUNCH_SLURM, "a:1");
+    WITH (JOB, "SLURM_JOB_NODELIST=a", "SLURM_TASKS_PER_NODE=3", "SLURM_STEP_TASKS_PER_NODE=1",
+          "SLURM_JOB_CPUS_PER_NODE=4");
+    assert_granted (MPL__LAUNCH_SLURM, "a:3");
+    WITH (JOB, "SLURM_JOB_NODELIST=a,b", "SLURM_TASKS_PER_NODE=2(x2)", "SLURM_STEP_TASKS_PER_NODE=2(x2)",
+          "SLURM_JOB_CPUS_PER_NODE=4(x2)");
+    assert_granted (MPL__LAUNCH_SLURM, "a:2 b:2");
+    WITH (JOB, "SLURM_JOB_NODELIST=a", "SLURM_TASKS_PER_NODE=1", "SLURM_STEP_TASKS_PER_NODE=1");
+    assert_granted (MPL__LAUNCH_SLURM, "a:1");
+}
+
 static void slurm_says_what_it_calls_this_machine (void **state)
 {
     mpl_allocation_t allocation;
@@ -123,6 +142,11 @@ static void malformed_variables_of_slurm_are_named (void **state)
     (void) state;
     WITH (JOB, "SLURM_JOB_NODELIST=n[08-", "SLURM_TASKS_PER_NODE=1");
     assert_refused (MPL__LAUNCH_SLURM, EINVAL, "SLURM_JOB_NODELIST:1:2: this '[' has no ']'");
+    WITH (JOB, "SLURM_NODELIST=n[08-", "SLURM_TASKS_PER_NODE=1");
+    assert_refused (MPL__LAUNCH_SLURM, EINVAL, "SLURM_NODELIST:1:2: this '[' has no ']'");
+    WITH (JOB, "SLURM_NODELIST=a,b", "SLURM_TASKS_PER_NODE=1");
+    assert_refused (MPL__LAUNCH_SLURM, EINVAL,
+                    "SLURM_NODELIST names 2 hosts, and SLURM_TASKS_PER_NODE has 1 counts; one for each is needed");
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         snprintf (entry, sizeof entry, "SLURM_TASKS_PER_NODE=%s", counts[i]);
         WITH (JOB, NODES, entry);
@@ -245,6 +269,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (slurm_says_tasks_of_each_node),
         cmocka_unit_test (cpus_count_where_the_tasks_are_those_of_a_step),
+        cmocka_unit_test (a_step_of_one_task_sees_all_of_its_host),
         cmocka_unit_test (slurm_says_what_it_calls_this_machine),
         cmocka_unit_test (malformed_variables_of_slurm_are_named),
         cmocka_unit_test (too_much_is_refused_at_once),
