@@ -435,6 +435,22 @@ static int begin (launch_t *self, mpl_err_t *err)
     return self->ranks ? 0 : -1;
 }
 
+/* All that it has, however far it came; what still has to be said is said. */
+static void release (launch_t *self)
+{
+    mpl__probe_destroy (&self->probe);
+    mpl__ranks_destroy (&self->ranks);
+    mpl__staged_remove (&self->staged);
+    if (self->post)
+        hand_over (self);
+    mpl__loop_remove (self->agent.loop, &self->link);
+    mpl__loop_remove (self->agent.loop, &self->signal_source);
+    mpl__fd_close (&self->signals);
+    if (self->agent.loop)
+        mpl__agent_end (&self->agent);
+    mpl__order_clear (&self->order);
+}
+
 int mpl__forlauncher (const mpl_forlauncher_t *spec)
 {
     launch_t self = { .spec = spec, .signals = -1 };
@@ -442,9 +458,7 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
 
     if (begin (&self, &err) < 0) {
         fprintf (stderr, "mplaunch: %s\n", err.text);
-        if (self.post)
-            hand_over (&self);
-        mpl__staged_remove (&self.staged);
+        release (&self);
         return 125;
     }
     await_other_hosts (&self);
@@ -457,15 +471,6 @@ int mpl__forlauncher (const mpl_forlauncher_t *spec)
     end_ranks (&self);
     print_rest (&self);
     tell_rest (&self);
-    mpl__probe_destroy (&self.probe);
-    mpl__ranks_destroy (&self.ranks);
-    mpl__staged_remove (&self.staged);
-    if (self.post)
-        hand_over (&self);
-    mpl__loop_remove (self.agent.loop, &self.link);
-    mpl__loop_remove (self.agent.loop, &self.signal_source);
-    mpl__fd_close (&self.signals);
-    mpl__agent_end (&self.agent);
-    mpl__order_clear (&self.order);
+    release (&self);
     return 0;
 }
