@@ -1,7 +1,7 @@
 /* mpbroker - lends the slots of hosts that join it to launches that attach to it, and carries the streams between them. This is
  * the rim around board.h: a ROUTER with CURVE, the certificate files, signals, and the lines it prints. */
 #include "broker/board.h"
-#include "broker/zap.h"
+#include "broker/zapcheck.h"
 #include "base/addresses.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -199,15 +199,16 @@ static int get_badge (broker_t *self, mpl_err_t *err)
     return 0;
 }
 
-static int set_options (broker_t *self)
+static int set_options (void *arg, void *socket, const char *domain, char public_key[MPL__KEY_TEXT])
 {
+    const broker_t *self = arg;
     int one = 1, none = 0, handshake = 30000, backlog = BACKLOG;
     int64_t largest = MPL__BOARD_FRAME_MAX;
-    void *socket = self->socket;
 
+    memcpy (public_key, self->badge.broker_public, MPL__KEY_TEXT);
     return zmq_setsockopt (socket, ZMQ_CURVE_SERVER, &one, sizeof one) < 0
            || zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, self->badge.broker_secret, MPL__BADGE_KEY) < 0
-           || zmq_setsockopt (socket, ZMQ_ZAP_DOMAIN, MPL__BOARD_DOMAIN, strlen (MPL__BOARD_DOMAIN)) < 0
+           || zmq_setsockopt (socket, ZMQ_ZAP_DOMAIN, domain, strlen (domain)) < 0
            || zmq_setsockopt (socket, ZMQ_ZAP_ENFORCE_DOMAIN, &one, sizeof one) < 0         /* either alone lets all in */
            || zmq_setsockopt (socket, ZMQ_ROUTER_MANDATORY, &one, sizeof one) < 0           /* says who is not there any more */
            || zmq_setsockopt (socket, ZMQ_SNDHWM, &none, sizeof none) < 0                   /* windows are the bound */
@@ -277,11 +278,16 @@ static int write_badges (broker_t *self, int is_new, mpl_err_t *err)
 
 static int open_socket (broker_t *self, mpl_err_t *err)
 {
+    char key[MPL__KEY_TEXT];
+
     if (!(self->context = zmq_ctx_new ()) || !(self->socket = zmq_socket (self->context, ZMQ_ROUTER)))
         return mpl__err (err, errno, "no socket can be made: %s", zmq_strerror (errno));
     if (!(self->zap = mpl__zap_new (self->context, err)))
         return -1;
-    if (mpl__zap_admit (self->zap, MPL__BOARD_DOMAIN, self->badge.public_key, "badge") < 0 || set_options (self) < 0)
+    if (mpl__zapcheck_settings (self->context, self->zap, set_options, self, err) < 0)
+        return -1;
+    if (mpl__zap_admit (self->zap, MPL__BOARD_DOMAIN, self->badge.public_key, "badge") < 0
+        || set_options (self, self->socket, MPL__BOARD_DOMAIN, key) < 0)
         return mpl__err (err, errno, "the socket cannot be made: %s", zmq_strerror (errno));
     return bind_all (self, err);
 }

@@ -168,11 +168,12 @@ int mpl__router_pending (mpl_router_t *self)
 /* ---- the door -------------------------------------------------------------------------------------------------- */
 
 /* Our own lease decides who is lost; libzmq's own limits stay above it. The secret half of the key is libzmq's alone. */
-static int set_door_options (void *socket, const char *domain, char public_key[MPL__KEY_TEXT])
+static int set_door_options (void *arg, void *socket, const char *domain, char public_key[MPL__KEY_TEXT])
 {
     int one = 1, often = 5000, lost = 20000, handshake = 3000;
     char secret_key[MPL__KEY_TEXT];
 
+    (void) arg;
     if (zmq_curve_keypair (public_key, secret_key) < 0)
         return -1;
     int rc = set_options (socket) < 0 || zmq_setsockopt (socket, ZMQ_CURVE_SERVER, &one, sizeof one) < 0
@@ -223,29 +224,15 @@ static int bind_door (void *socket, const mpl_door_t *spec, char *way, size_t si
     return mpl__err (err, errno, "no port can be opened for other hosts: %s", zmq_strerror (errno));
 }
 
-/* Whether such a door keeps strangers out, tried once per process on one that nobody knows of. */
+/* Whether such a door keeps strangers out, tried once per process. */
 static int try_security (void *context, mpl_zap_t *zap, mpl_err_t *err)
 {
     static _Atomic int is_tried;
-    char folder[MPL__FOLDER_PATH], domain[MPL__ZAP_USER], endpoint[64], key[MPL__KEY_TEXT];
-    int fd = -1, rc;
 
-    if (is_tried)
-        return 0;
-    void *socket = zmq_socket (context, ZMQ_ROUTER);
-    mpl__folder_name (folder);
-    snprintf (domain, sizeof domain, "try-%p", socket);         /* two threads may be here */
-    if (!socket || set_door_options (socket, domain, key) < 0 || bind_unnamed (socket, folder, &fd) < 0) {
-        rc = mpl__err (err, errno, "the security of connections cannot be tried: %s", zmq_strerror (errno));
-    } else {
-        snprintf (endpoint, sizeof endpoint, "ipc:///proc/self/fd/%d", fd);
-        rc = mpl__zapcheck (context, zap, socket, endpoint, domain, key, err);
-    }
-    if (socket)
-        zmq_close (socket);
-    mpl__fd_close (&fd);
-    is_tried = rc == 0;
-    return rc;
+    if (!is_tried && mpl__zapcheck_settings (context, zap, set_door_options, NULL, err) < 0)
+        return -1;
+    is_tried = 1;
+    return 0;
 }
 
 int mpl__router_open_door (mpl_router_t *self, mpl_zap_t *zap, const char *domain, const mpl_door_t *spec, char *way, size_t size,
@@ -257,7 +244,7 @@ int mpl__router_open_door (mpl_router_t *self, mpl_zap_t *zap, const char *domai
     if (try_security (self->context, zap, err) < 0)
         return -1;
     void *socket = zmq_socket (self->context, ZMQ_ROUTER);
-    if (!socket || set_door_options (socket, domain, key) < 0) {
+    if (!socket || set_door_options (NULL, socket, domain, key) < 0) {
         mpl__err (err, errno, "no socket for other hosts can be made: %s", zmq_strerror (errno));
         if (socket)
             zmq_close (socket);

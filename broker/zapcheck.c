@@ -1,5 +1,6 @@
 #include "broker/zapcheck.h"
 #include "base/clock.h"
+#include "base/folder.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -200,5 +201,23 @@ int mpl__zapcheck (void *context, mpl_zap_t *zap, void *server, const char *endp
     }
     mpl__zap_forget (zap, domain);
     end (&self);
+    return rc;
+}
+
+int mpl__zapcheck_settings (void *context, mpl_zap_t *zap, mpl_door_settings_fn *set, void *arg, mpl_err_t *err)
+{
+    char name[MPL__FOLDER_PATH], endpoint[MPL__FOLDER_PATH + 8], domain[MPL__ZAP_USER], key[MPL__KEY_TEXT];
+    void *server = zmq_socket (context, ZMQ_ROUTER);
+    int rc;
+
+    mpl__folder_name (name);                                    /* nobody else has it; no such folder is made */
+    snprintf (endpoint, sizeof endpoint, "ipc://@%s", name);    /* a unix socket without a file */
+    snprintf (domain, sizeof domain, "try-%p", server);         /* two threads may be here */
+    if (!server || set (arg, server, domain, key) < 0 || zmq_bind (server, endpoint) < 0)
+        rc = mpl__err (err, errno, "the security of connections cannot be tried: %s", zmq_strerror (errno));
+    else
+        rc = mpl__zapcheck (context, zap, server, endpoint, domain, key, err);
+    if (server)
+        zmq_close (server);
     return rc;
 }

@@ -18,6 +18,13 @@ join () {
     env --default-signal "$worker" --join c.client --name "$1" --slots "$2" 2> "$1.said" < /dev/null &
     joiner[$1]=$!
 }
+
+# N processes on the hosts of the broker; the launch is $pid.
+sleep_on_hosts () {
+    start "$launch" --attach c.client -n "$1" sleep 60
+    wait_until 10 eval '[ "$(marked_as sleep | wc -l)" -eq '"$1"' ]'
+}
+
 has_joined () { grep -q "joined as $1" "$1.said"; }
 
 # ---- joining and attaching -----------------------------------------------------------------------------------------
@@ -108,30 +115,23 @@ wait "${joiner[gone]}" 2> /dev/null
 join gone 1
 wait_until 10 has_joined gone
 
-start "$launch" --attach c.client -n 7 sh -c 'exec sleep 60'
-wait_until 10 eval '[ "$(marked_as sleep | wc -l)" -eq 7 ]'
+sleep_on_hosts 7
 kill -KILL "${joiner[gone]}"
 check "a_joiner_killed_ends_ranks_that_are_no_pools" eval 'end_of $pid 20 && [ "$code" = 125 ] && grep -q "the host gone is lost" err'
 check "all_of_them" wait_until 5 eval '[ -z "$(marked_as sleep)" ]'
 
-"$launch" --attach c.client -n 4 sleep 60 < /dev/null > out 2> err &
-pid=$!
-wait_until 10 eval '[ "$(marked_as sleep | wc -l)" -eq 4 ]'
+sleep_on_hosts 4
 kill -KILL $pid
 wait $pid 2> /dev/null
 check "mplaunch_killed_leaves_nothing_on_any_host" wait_until 10 eval '[ -z "$(marked_as sleep; marked_as mpattach)" ]'
 run "$launch" --attach c.client -n 6 true
 check "and_its_slots_are_free" eval '[ $code -eq 0 ] && [ ! -s err ]'
-"$launch" --attach c.client -n 4 sleep 60 < /dev/null > out 2> err &
-pid=$!
-wait_until 10 eval '[ "$(marked_as sleep | wc -l)" -eq 4 ]'
+sleep_on_hosts 4
 kill -KILL "$(marked_as mpworker | head -1)"
 check "an_agent_killed_ends_the_job" eval 'end_of $pid 10 && [ "$code" = 125 ]'
 check "and_leaves_nothing" wait_until 5 eval '[ -z "$(marked_as sleep)" ]'
 
-"$launch" --attach c.client -n 6 sleep 60 < /dev/null > out 2> err &
-pid=$!
-wait_until 10 eval '[ "$(marked_as sleep | wc -l)" -eq 6 ]'
+sleep_on_hosts 6
 kill -KILL $broker_pid
 wait $broker_pid 2> /dev/null
 check "a_broker_killed_ends_launches" eval 'end_of $pid 20 && [ "$code" = 125 ] && grep -q "has ended the connection" err'
