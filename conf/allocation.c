@@ -26,27 +26,6 @@ static const char *ask (mpl_getenv_fn *get, const char *name)
 
 /* ---- words ----------------------------------------------------------------------------------------------------- */
 
-static int is_blank (char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-/* Cuts the next word off the line; 0: there is none, and then *word is the place where it would be. */
-static int next_word (mpl_piece_t *line, mpl_piece_t *word)
-{
-    const char *at = line->text, *end = line->text + line->len;
-
-    while (at < end && is_blank (*at))
-        at++;
-    word->text = at;
-    word->place = mpl__place_after (&line->place, (size_t) (at - line->text));
-    while (at < end && !is_blank (*at))
-        at++;
-    word->len = (size_t) (at - word->text);
-    *line = (mpl_piece_t) { at, (size_t) (end - at), mpl__place_after (&line->place, (size_t) (at - line->text)) };
-    return word->len > 0;
-}
-
 /* A batch system writes names without ranges, users or ports. */
 static int add_host (reader_t *self, const mpl_piece_t *name, int slots)
 {
@@ -64,7 +43,7 @@ static int add_names (reader_t *self, mpl_piece_t *line)
 {
     mpl_piece_t name;
 
-    while (next_word (line, &name))
+    while (mpl__word_next (line, &name))
         if (add_host (self, &name, 1) < 0)
             return -1;
     return 0;
@@ -76,9 +55,9 @@ static int add_pair (reader_t *self, mpl_piece_t *line)
     mpl_piece_t name, number;
     int slots;
 
-    if (!next_word (line, &name))
+    if (!mpl__word_next (line, &name))
         return 0;
-    if (!next_word (line, &number))
+    if (!mpl__word_next (line, &number))
         return mpl__err_at (self->err, &number.place, EINVAL, "a number of slots is missing behind the host");
     if (mpl__word_number (&number, "the number of slots", MPL__SLOTS_MAX, &slots, self->err) < 0)
         return -1;

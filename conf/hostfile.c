@@ -104,27 +104,6 @@ static int read_setting (reader_t *self, const mpl_piece_t *word, mpl_host_t *ho
 
 /* ---- lines ----------------------------------------------------------------------------------------------------- */
 
-static int is_blank (char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
-}
-
-/* Cuts the next word off the line; 0: there is none. */
-static int next_word (mpl_piece_t *line, mpl_piece_t *word)
-{
-    const char *at = line->text, *end = line->text + line->len;
-
-    while (at < end && is_blank (*at))
-        at++;
-    word->text = at;
-    word->place = mpl__place_after (&line->place, (size_t) (at - line->text));
-    while (at < end && !is_blank (*at))
-        at++;
-    word->len = (size_t) (at - word->text);
-    *line = (mpl_piece_t) { at, (size_t) (end - at), mpl__place_after (&line->place, (size_t) (at - line->text)) };
-    return word->len > 0;
-}
-
 static int check_one (reader_t *self, const mpl_piece_t *word)
 {
     const char *entry, *comma;
@@ -143,12 +122,12 @@ static int read_line (reader_t *self, mpl_piece_t line)
     mpl_piece_t word, name;
     mpl_host_t host;
 
-    if (!next_word (&line, &word))
+    if (!mpl__word_next (&line, &word))
         return 0;
     if (check_one (self, &word) < 0 || mpl__word_read (&word, &name, &host, &self->draft.store, self->err) < 0)
         return -1;
     self->is_mpich |= host.slots != MPL__SLOTS_UNSAID;
-    while (next_word (&line, &word))
+    while (mpl__word_next (&line, &word))
         if (read_setting (self, &word, &host) < 0)
             return -1;
     return mpl__word_add (&self->draft, &name, &host, self->err);

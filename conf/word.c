@@ -10,6 +10,26 @@ static mpl_piece_t piece_of (const mpl_piece_t *whole, const char *from, const c
                           mpl__place_after (&whole->place, (size_t) (from - whole->text)) };
 }
 
+static int is_blank (char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
+}
+
+int mpl__word_next (mpl_piece_t *line, mpl_piece_t *word)
+{
+    const char *at = line->text, *end = line->text + line->len;
+
+    while (at < end && is_blank (*at))
+        at++;
+    word->text = at;
+    word->place = mpl__place_after (&line->place, (size_t) (at - line->text));
+    while (at < end && !is_blank (*at))
+        at++;
+    word->len = (size_t) (at - word->text);
+    *line = (mpl_piece_t) { at, (size_t) (end - at), mpl__place_after (&line->place, (size_t) (at - line->text)) };
+    return word->len > 0;
+}
+
 static int is_word (const mpl_piece_t *piece, const char *word)
 {
     return piece->len == strlen (word) && !memcmp (piece->text, word, piece->len);

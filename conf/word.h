@@ -15,6 +15,9 @@ typedef struct {
     mpl_place_t place;
 } mpl_piece_t;
 
+/* Cuts the next word off the line; 0: there is none, and then *word is the place where it would be. */
+int mpl__word_next (mpl_piece_t *line, mpl_piece_t *word);
+
 /* Reads the word. The name, ranges included, is left in *name; host->user is copied into the store, and
  * host->slots is MPL__SLOTS_UNSAID without ":slots". 0, or -1 with a sentence. */
 int mpl__word_read (const mpl_piece_t *word, mpl_piece_t *name, mpl_host_t *host, mpl_store_t *store, mpl_err_t *err);

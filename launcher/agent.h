@@ -5,13 +5,13 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "base/tail.h"
 #include "launcher/plan.h"
 #include "worker/post.h"
 
 #include <sys/types.h>
 
 #define MPL__VERSION_TEXT 32
-#define MPL__AGENT_WORDS 1024           /* of what ssh or srun says, the end of it is kept */
 
 typedef enum {
     MPL__AGENT_WAITS,                   /* its turn to be reached has not come */
@@ -31,8 +31,7 @@ typedef struct {
     mpl_post_t *post;
     int words_fd;                       /* standard error of ssh or srun */
     mpl_source_t *words_source;
-    char words[MPL__AGENT_WORDS];       /* what it said last */
-    size_t n_words;
+    mpl_tail_t words;                   /* what it said last */
     int n_attempts;
     int is_late;                        /* it came, or came back, when the ranks were running */
     int may_come_back;                  /* GONE: it is to be reached again */

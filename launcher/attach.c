@@ -2,12 +2,13 @@
 #include "launcher/beside.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/lines.h"
+#include "base/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LINE 1024
 #define NUMBER 24
 #define SAY_NS ((uint64_t) MPL__NS_PER_S)               /* of waiting, before it is said */
 #define LEAVE_MS 2000
@@ -25,8 +25,7 @@ struct mpl_attach {
     char *path;                         /* of mpattach */
     pid_t pid;                          /* 0: none */
     int in, out;                        /* our ends of its standard input and output */
-    char line[LINE];                    /* the beginning of one */
-    size_t n_line;
+    mpl_lines_t lines;
     uint64_t *leases;                   /* of the hosts in the list, in its order */
     size_t n_leases;
     mpl_hosts_t *hosts;                 /* while slots are waited for */
@@ -54,7 +53,7 @@ static int read_number (const char *text, unsigned long long *number)
 /* A host that is lent again before the launch begins has more slots under its first lease; the other one is merely held. */
 static int add_host (mpl_attach_t *self, const char *name, int slots, uint64_t lease)
 {
-    char list[LINE];
+    char list[MPL__LINE];
 
     uint64_t *leases = realloc (self->leases, (self->n_leases + 1) * sizeof *leases);
     if (!leases)
@@ -79,8 +78,9 @@ static void take_host (mpl_attach_t *self, const char *name, unsigned long long 
         self->fns.lent (self->fns.arg, name, (int) slots, lease);
 }
 
-static void take_line (mpl_attach_t *self, char *line)
+static void take_line (void *arg, char *line)
 {
+    mpl_attach_t *self = arg;
     char *words[4] = { line }, *rest = strchr (line, ' ');
     unsigned long long a = 0, b = 0;
     int n = 1;
@@ -107,65 +107,28 @@ static void take_line (mpl_attach_t *self, char *line)
 /* What can be read now. 0, or -1: that was all. */
 static int take_lines (mpl_attach_t *self)
 {
-    char *end;
-    ssize_t len = read (self->out, self->line + self->n_line, sizeof self->line - self->n_line);
-
-    if (len < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
-    if (len <= 0)
-        return -1;
-    self->n_line += (size_t) len;
-    while ((end = memchr (self->line, '\n', self->n_line))) {
-        *end = '\0';
-        take_line (self, self->line);
-        self->n_line -= (size_t) (end + 1 - self->line);
-        memmove (self->line, end + 1, self->n_line);
-    }
-    if (self->n_line == sizeof self->line)
-        self->n_line = 0;
-    return 0;
+    return mpl__lines_read (&self->lines, self->out, take_line, self);
 }
 
 /* ---- the child ------------------------------------------------------------------------------------------------- */
 
-/* In a session of its own, so that the terminal's Ctrl-C comes to us alone. 0, or an errno value. */
-static int spawn (mpl_attach_t *self, char **argv, int in, int out)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    int rc = posix_spawn_file_actions_init (&actions);
-
-    if (rc)
-        return rc;
-    rc = posix_spawn_file_actions_adddup2 (&actions, in, 0);
-    rc = rc ? rc : posix_spawn_file_actions_adddup2 (&actions, out, 1);
-    if (!rc && !(rc = posix_spawnattr_init (&attr))) {
-        posix_spawnattr_setflags (&attr, POSIX_SPAWN_SETSID);
-        rc = posix_spawn (&self->pid, self->path, &actions, &attr, argv, environ);
-        posix_spawnattr_destroy (&attr);
-    }
-    posix_spawn_file_actions_destroy (&actions);
-    self->pid = rc ? 0 : self->pid;
-    return rc;
-}
-
 static int start (mpl_attach_t *self, uint64_t n, mpl_err_t *err)
 {
     char number[NUMBER];
-    char *argv[] = { (char *) "mpattach", (char *) "--slots", number, (char *) "--", (char *) self->file, NULL };
-    int in[2] = { -1, -1 }, out[2] = { -1, -1 };
+    char *argv[] = { NULL, (char *) "--slots", number, (char *) "--", (char *) self->file, NULL };
+    mpl_session_t child;
 
     snprintf (number, sizeof number, "%llu", (unsigned long long) n);
     if (mpl__beside ("mpattach", &self->path, err) < 0)
         return -1;
-    int rc = pipe2 (in, O_CLOEXEC) < 0 || pipe2 (out, O_CLOEXEC) < 0 ? errno : spawn (self, argv, in[0], out[1]);
-    mpl__fd_close (&in[0]);
-    mpl__fd_close (&out[1]);
-    self->in = in[1];
-    self->out = out[0];
-    if (!rc)
-        rc = fcntl (self->out, F_SETFL, O_NONBLOCK) < 0 ? errno : 0;
-    return rc ? mpl__err (err, rc, "mpattach cannot be started: %s", strerror (rc)) : 0;
+    argv[0] = self->path;
+    int rc = mpl__session_start (&child, argv, environ, 0);
+    if (rc)
+        return mpl__err (err, rc, "mpattach cannot be started: %s", strerror (rc));
+    self->pid = child.pid;
+    self->in = child.in;
+    self->out = child.out;
+    return 0;
 }
 
 /* ---- waiting for slots ----------------------------------------------------------------------------------------- */

@@ -25,7 +25,7 @@ typedef struct {
     int is_asked;                       /* main and it were told to connect to each other */
     int has_listened;
     int is_staged;                      /* a program is copied there first, so it is not looked for */
-    char faults[FAULTS_MAX][MPL__AGENT_WORDS + 64];
+    char faults[FAULTS_MAX][MPL__TAIL + 64];
     int n_faults;
 } host_t;
 
@@ -86,7 +86,7 @@ static void has_connected (check_t *self, size_t i, const mpl_control_t *message
 {
     size_t other = i ? i : message->node;
     host_t *host = &self->hosts[other < self->n ? other : 0];
-    char text[MPL__AGENT_WORDS + 64], ports[64];
+    char text[MPL__TAIL + 64], ports[64];
 
     finding_t *what = i ? &host->to_main : &host->from_main;
     snprintf (text, sizeof text, i ? "%s, where main would listen, cannot be connected to: %s; a firewall has to let %s through"

@@ -15,6 +15,7 @@
 #include "worker/relay.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/lines.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,6 @@
 #define USAGE 2
 #define FAILED 1                        /* not 255, after which ssh would be tried again */
 #define LEAVE_NS (5 * (uint64_t) MPL__NS_PER_S)         /* from the end of our input until the agent has ended */
-#define LINE 64
 
 typedef struct {
     const char *file;
@@ -46,8 +46,7 @@ typedef struct {
     mpl_loop_t *loop;
     mpl_boardlink_t *link;
     mpl_source_t *in_source;            /* --slots: lines */
-    char line[LINE];
-    size_t n_line;
+    mpl_lines_t lines;
     mpl_relay_t *relay;                 /* --lease */
     uint64_t stream;
     int is_closed, agent_code;          /* the agent has ended, with this code */
@@ -243,8 +242,9 @@ static void heard (void *arg, const mpl_board_t *message)
 
 /* ---- the launcher ---------------------------------------------------------------------------------------------- */
 
-static void take_line (attach_t *self, char *line)
+static void take_line (void *arg, char *line)
 {
+    attach_t *self = arg;
     char *value = strchr (line, ' ');
     uint64_t number;
 
@@ -262,25 +262,10 @@ static void take_line (attach_t *self, char *line)
 static void heard_launcher (void *arg, uint32_t events)
 {
     attach_t *self = arg;
-    ssize_t len = read (0, self->line + self->n_line, sizeof self->line - self->n_line);
-    char *end;
 
     (void) events;
-    if (len < 0 && (errno == EINTR || errno == EAGAIN))
-        return;
-    if (len <= 0) {
+    if (mpl__lines_read (&self->lines, 0, take_line, self) < 0)
         self->code = 0;
-        return;
-    }
-    self->n_line += (size_t) len;
-    while ((end = memchr (self->line, '\n', self->n_line))) {
-        *end = '\0';
-        take_line (self, self->line);
-        self->n_line -= (size_t) (end + 1 - self->line);
-        memmove (self->line, end + 1, self->n_line);
-    }
-    if (self->n_line == sizeof self->line)
-        self->n_line = 0;               /* no line of ours is as long */
 }
 
 /* ---- the loop -------------------------------------------------------------------------------------------------- */

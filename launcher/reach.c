@@ -5,12 +5,12 @@
 #include "launcher/ssh.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,26 +63,16 @@ static const char *carrier (const mpl_host_agent_t *agent)
 
 /* ---- what it says ---------------------------------------------------------------------------------------------- */
 
-/* The end of it is kept: the last line has the reason. */
 static void heard_words (void *arg, uint32_t events)
 {
     mpl_host_agent_t *agent = arg;
     mpl_reach_t *self = agent->owner;
-    char bytes[MPL__AGENT_WORDS];
 
     (void) events;
-    ssize_t len = read (agent->words_fd, bytes, sizeof bytes);
-    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+    if (mpl__tail_read (&agent->words, agent->words_fd) == 0)
         return;
-    if (len <= 0) {
-        mpl__loop_remove (self->loop, &agent->words_source);
-        mpl__fd_close (&agent->words_fd);
-        return;
-    }
-    size_t kept = agent->n_words + (size_t) len <= sizeof agent->words ? agent->n_words : sizeof agent->words - (size_t) len;
-    memmove (agent->words, agent->words + agent->n_words - kept, kept);
-    memcpy (agent->words + kept, bytes, (size_t) len);
-    agent->n_words = kept + (size_t) len;
+    mpl__loop_remove (self->loop, &agent->words_source);
+    mpl__fd_close (&agent->words_fd);
 }
 
 /* The last line before *end with something in it; *end is behind it then. */
@@ -90,9 +80,9 @@ static size_t last_line (const mpl_host_agent_t *agent, size_t *end)
 {
     size_t start;
 
-    while (*end && strchr ("\r\n \t", agent->words[*end - 1]))
+    while (*end && strchr ("\r\n \t", agent->words.text[*end - 1]))
         --*end;
-    for (start = *end; start && agent->words[start - 1] != '\n'; start--)
+    for (start = *end; start && agent->words.text[start - 1] != '\n'; start--)
         ;
     return start;
 }
@@ -104,21 +94,21 @@ static int is_no_reason (const mpl_host_agent_t *agent, size_t start, size_t end
     int is_aside = 0;
 
     for (size_t i = 0; i < sizeof asides / sizeof *asides && is_srun (agent); i++)
-        is_aside |= memmem (agent->words + start, end - start, asides[i], strlen (asides[i])) != NULL;
+        is_aside |= memmem (agent->words.text + start, end - start, asides[i], strlen (asides[i])) != NULL;
     return is_aside;
 }
 
 /* The last line that says something, fit to be shown on a terminal. */
 static const char *last_words (const mpl_host_agent_t *agent, char *text, size_t size)
 {
-    size_t end = agent->n_words, start = last_line (agent, &end), n = 0;
+    size_t end = agent->words.len, start = last_line (agent, &end), n = 0;
 
     while (is_no_reason (agent, start, end)) {
         end = start;
         start = last_line (agent, &end);
     }
     for (; start < end && n < size - 1; start++)
-        text[n++] = (unsigned char) agent->words[start] < ' ' ? ' ' : agent->words[start];
+        text[n++] = (unsigned char) agent->words.text[start] < ' ' ? ' ' : agent->words.text[start];
     text[n] = '\0';
     return text;
 }
@@ -158,30 +148,6 @@ static void let_go (mpl_reach_t *self, mpl_host_agent_t *agent)
     mpl__fd_close (&agent->words_fd);
 }
 
-/* In a session of its own, so that the terminal's Ctrl-C comes to us alone. 0, or an errno value. */
-static int spawn (mpl_host_agent_t *agent, char **argv, char **env, int in, int out, int words)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t none;
-    int rc = posix_spawn_file_actions_init (&actions);
-
-    if (rc)
-        return rc;
-    sigemptyset (&none);
-    rc = posix_spawn_file_actions_adddup2 (&actions, in, 0);
-    rc = rc ? rc : posix_spawn_file_actions_adddup2 (&actions, out, 1);
-    rc = rc ? rc : posix_spawn_file_actions_adddup2 (&actions, words, 2);
-    if (!rc && !(rc = posix_spawnattr_init (&attr))) {
-        posix_spawnattr_setflags (&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-        posix_spawnattr_setsigmask (&attr, &none);
-        rc = posix_spawnp (&agent->pid, argv[0], &actions, &attr, argv, env);
-        posix_spawnattr_destroy (&attr);
-    }
-    posix_spawn_file_actions_destroy (&actions);
-    return rc;
-}
-
 static void heard (void *arg, const mpl_control_t *message);
 static void heard_stream (void *arg, mpl_stream_kind_t kind, uint64_t id, const uint8_t *bytes, size_t len);
 static void gone (void *arg, int error);
@@ -215,29 +181,21 @@ static char **carrier_argv (mpl_reach_t *self, const mpl_host_agent_t *agent)
 static int start (mpl_reach_t *self, mpl_host_agent_t *agent)
 {
     const mpl_post_fns_t fns = { heard, heard_stream, gone, agent };
-    int in[2] = { -1, -1 }, out[2] = { -1, -1 }, words[2] = { -1, -1 };
     char **argv = carrier_argv (self, agent);
     char **env = is_srun (agent) ? mpl__srun_environment (environ) : environ;
+    mpl_session_t child;
 
-    int rc = !argv || !env || pipe2 (in, O_CLOEXEC) < 0 || pipe2 (out, O_CLOEXEC) < 0 || pipe2 (words, O_CLOEXEC) < 0 ? errno : 0;
-    rc = rc ? rc : spawn (agent, argv, env, in[0], out[1], words[1]);
+    int rc = argv && env ? mpl__session_start (&child, argv, env, 1) : errno;
     free (argv);
     if (env != environ)
         free (env);
-    mpl__fd_close (&in[0]);
-    mpl__fd_close (&out[1]);
-    mpl__fd_close (&words[1]);
-    if (rc) {
-        mpl__fd_close (&in[1]);
-        mpl__fd_close (&out[0]);
-        mpl__fd_close (&words[0]);
+    if (rc)
         return rc;
-    }
-    agent->n_words = 0;
-    agent->words_fd = words[0];
-    fcntl (words[0], F_SETFL, O_NONBLOCK);
-    agent->words_source = mpl__loop_add (self->loop, words[0], EPOLLIN, heard_words, agent);
-    agent->post = mpl__post_new (self->loop, out[0], in[1], MPL__GREETING, &fns);
+    agent->pid = child.pid;
+    agent->words.len = 0;
+    agent->words_fd = child.words;
+    agent->words_source = mpl__loop_add (self->loop, child.words, EPOLLIN, heard_words, agent);
+    agent->post = mpl__post_new (self->loop, child.out, child.in, MPL__GREETING, &fns);
     if (!agent->words_source || !agent->post)
         return errno;
     if (has_script (self, agent))
@@ -271,8 +229,8 @@ static void has_failed (mpl_reach_t *self, mpl_host_agent_t *agent, const char *
 
 static void hear_rest (mpl_host_agent_t *agent)
 {
-    for (size_t n = 0; agent->words_source && n != agent->n_words;) {
-        n = agent->n_words;
+    for (size_t n = 0; agent->words_source && n != agent->words.len;) {
+        n = agent->words.len;
         heard_words (agent, EPOLLIN);
     }
 }
@@ -280,7 +238,7 @@ static void hear_rest (mpl_host_agent_t *agent)
 /* It ended before it was there. */
 static void explain (mpl_reach_t *self, mpl_host_agent_t *agent)
 {
-    char words[MPL__AGENT_WORDS], text[128], why[MPL__AGENT_WORDS + 128];
+    char words[MPL__TAIL], text[128], why[MPL__TAIL + 128];
     int status = reap (agent, LEAVE_MS), code = WIFEXITED (status) ? WEXITSTATUS (status) : -1;
 
     hear_rest (agent);
@@ -315,7 +273,7 @@ static void gone (void *arg, int error)
 {
     mpl_host_agent_t *agent = arg;
     mpl_reach_t *self = agent->owner;
-    char text[128], words[MPL__AGENT_WORDS], why[MPL__AGENT_WORDS + 192];
+    char text[128], words[MPL__TAIL], why[MPL__TAIL + 192];
 
     if (agent->state == MPL__AGENT_REACHED && error) {
         has_failed (self, agent, "what answers there is no mpworker of this version; install the same version there");
@@ -378,11 +336,11 @@ static void try_now (mpl_reach_t *self, mpl_host_agent_t *agent, uint64_t now)
 
 static void is_due (mpl_reach_t *self, mpl_host_agent_t *agent)
 {
-    char words[MPL__AGENT_WORDS], text[MPL__AGENT_WORDS + 64];
+    char words[MPL__TAIL], text[MPL__TAIL + 64];
 
     if (agent->state == MPL__AGENT_REACHED) {
         snprintf (text, sizeof text, "nothing came of it in %u s%s%s%s%s", (unsigned) (MPL__REACH_LIMIT_NS / MPL__NS_PER_S),
-                  agent->n_words ? "; " : "", agent->n_words ? carrier (agent) : "", agent->n_words ? " says: " : "",
+                  agent->words.len ? "; " : "", agent->words.len ? carrier (agent) : "", agent->words.len ? " says: " : "",
                   last_words (agent, words, sizeof words));
         has_failed (self, agent, text);
     } else {

@@ -6,14 +6,15 @@
 #include "base/clock.h"
 #include "base/cpus.h"
 #include "base/fd.h"
+#include "base/session.h"
 #include "base/sweep.h"
+#include "base/tail.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@
 #define FIRST_RETRY_NS (200 * (uint64_t) MPL__NS_PER_MS)
 #define LAST_RETRY_NS (10 * (uint64_t) MPL__NS_PER_S)
 #define LEAVE_NS (4 * (uint64_t) MPL__NS_PER_S)         /* for agents to end their ranks: TERM, and KILL a second later */
-#define WORDS 400
+#define WORDS 400                                       /* of what an agent said last, for the launch: a text of the board */
 
 static const char usage[] =
     "usage: mpworker --join FILE [--slots N] [--name NAME]\n"
@@ -51,8 +52,7 @@ typedef struct agent {
     mpl_source_t *pid_source, *words_source;
     mpl_relay_t *relay;                 /* NULL: the launch has gone */
     uint64_t kill_at;
-    char words[WORDS];                  /* the end of what it says on standard error before it has a post for that */
-    size_t n_words;
+    mpl_tail_t words;                   /* of what it says on standard error before it has a post for that */
     struct agent *next;
 } agent_t;
 
@@ -128,8 +128,9 @@ static void finish_if_over (agent_t *agent)
 {
     if (agent->pid || (agent->relay && !mpl__relay_is_read (agent->relay)))
         return;
+    size_t n = agent->words.len < WORDS ? agent->words.len : WORDS;
     mpl_board_t over = { .type = MPL__B_CLOSE, .stream = agent->stream, .status = (uint64_t) agent->status,
-                         .body = agent->words, .len = agent->n_words };
+                         .body = agent->words.text + agent->words.len - n, .len = n };
     mpl__boardlink_say (agent->joiner->link, &over);
     free_agent (agent);
 }
@@ -167,21 +168,12 @@ static void agent_ended (void *arg, uint32_t events)
 static void heard_words (void *arg, uint32_t events)
 {
     agent_t *agent = arg;
-    char bytes[WORDS];
-    ssize_t len = read (agent->words_fd, bytes, sizeof bytes);
 
     (void) events;
-    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+    if (mpl__tail_read (&agent->words, agent->words_fd) == 0)
         return;
-    if (len <= 0) {
-        mpl__loop_remove (agent->joiner->loop, &agent->words_source);
-        mpl__fd_close (&agent->words_fd);
-        return;
-    }
-    size_t kept = agent->n_words + (size_t) len <= WORDS ? agent->n_words : WORDS - (size_t) len;
-    memmove (agent->words, agent->words + agent->n_words - kept, kept);
-    memcpy (agent->words + kept, bytes, (size_t) len);
-    agent->n_words = kept + (size_t) len;
+    mpl__loop_remove (agent->joiner->loop, &agent->words_source);
+    mpl__fd_close (&agent->words_fd);
 }
 
 /* The end of its input is the agent's order to end. It is not waited for without an end. */
@@ -218,41 +210,12 @@ static uint64_t agents_due (const joiner_t *self)
     return due;
 }
 
-/* In a session of its own, as a login would start it. 0, or an errno value. */
-static int spawn (joiner_t *self, pid_t *pid, int in, int out, int words)
-{
-    char *argv[] = { (char *) "mpworker", (char *) "--far", NULL };
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t none, pipe;
-    int rc = posix_spawn_file_actions_init (&actions);
-
-    if (rc)
-        return rc;
-    sigemptyset (&none);
-    sigemptyset (&pipe);
-    sigaddset (&pipe, SIGPIPE);
-    rc = posix_spawn_file_actions_adddup2 (&actions, in, 0);
-    rc = rc ? rc : posix_spawn_file_actions_adddup2 (&actions, out, 1);
-    rc = rc ? rc : posix_spawn_file_actions_adddup2 (&actions, words, 2);
-    if (!rc && !(rc = posix_spawnattr_init (&attr))) {
-        posix_spawnattr_setflags (&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        posix_spawnattr_setsigmask (&attr, &none);
-        posix_spawnattr_setsigdefault (&attr, &pipe);
-        rc = posix_spawn (pid, self->mpworker, &actions, &attr, argv, environ);
-        posix_spawnattr_destroy (&attr);
-    }
-    posix_spawn_file_actions_destroy (&actions);
-    return rc;
-}
-
 static int listen_to (agent_t *agent, int in, int out)
 {
     joiner_t *self = agent->joiner;
 
     agent->pidfd = (int) syscall (SYS_pidfd_open, agent->pid, 0);
     agent->relay = mpl__relay_new (self->loop, self->link, agent->stream, in, out, relay_changed, agent);
-    fcntl (agent->words_fd, F_SETFL, O_NONBLOCK);
     agent->words_source = mpl__loop_add (self->loop, agent->words_fd, EPOLLIN, heard_words, agent);
     if (agent->pidfd >= 0)
         agent->pid_source = mpl__loop_add (self->loop, agent->pidfd, EPOLLIN, agent_ended, agent);
@@ -262,21 +225,15 @@ static int listen_to (agent_t *agent, int in, int out)
 /* 0, or an errno value, and the agent is to be freed. */
 static int start_agent (agent_t *agent)
 {
-    int in[2] = { -1, -1 }, out[2] = { -1, -1 }, words[2] = { -1, -1 };
-    int rc = pipe2 (in, O_CLOEXEC) < 0 || pipe2 (out, O_CLOEXEC) < 0 || pipe2 (words, O_CLOEXEC) < 0 ? errno : 0;
+    char *argv[] = { agent->joiner->mpworker, (char *) "--far", NULL };
+    mpl_session_t child;
+    int rc = mpl__session_start (&child, argv, environ, 1);
 
-    rc = rc ? rc : spawn (agent->joiner, &agent->pid, in[0], out[1], words[1]);
-    mpl__fd_close (&in[0]);
-    mpl__fd_close (&out[1]);
-    mpl__fd_close (&words[1]);
-    if (rc) {
-        mpl__fd_close (&in[1]);
-        mpl__fd_close (&out[0]);
-        mpl__fd_close (&words[0]);
+    if (rc)
         return rc;
-    }
-    agent->words_fd = words[0];
-    rc = listen_to (agent, out[0], in[1]);
+    agent->pid = child.pid;
+    agent->words_fd = child.words;
+    rc = listen_to (agent, child.out, child.in);
     if (!rc)
         return 0;
     kill (agent->pid, SIGKILL);
