@@ -16,11 +16,15 @@ int mpl__lines_read (mpl_lines_t *self, int fd, void (*take) (void *arg, char *l
     self->n += (size_t) len;
     while ((end = memchr (self->text, '\n', self->n))) {
         *end = '\0';
-        take (arg, self->text);
+        if (!self->is_dropping)
+            take (arg, self->text);
+        self->is_dropping = 0;
         self->n -= (size_t) (end + 1 - self->text);
         memmove (self->text, end + 1, self->n);
     }
-    if (self->n == sizeof self->text)
+    if (self->n == sizeof self->text) {
         self->n = 0;
+        self->is_dropping = 1;
+    }
     return 0;
 }

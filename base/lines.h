@@ -9,6 +9,7 @@
 typedef struct {
     char text[MPL__LINE];               /* the beginning of one */
     size_t n;
+    int is_dropping;                    /* up to the next newline */
 } mpl_lines_t;
 
 /* Takes what can be read now: `take` has each whole line, without its newline, to write in. 0, or -1: that was all. */
