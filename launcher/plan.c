@@ -47,6 +47,7 @@ static int read_hosts (mpl_plan_t *self, mpl_err_t *err)
     self->hosts = where.hosts;          /* ours from now on */
     self->starts = where.starts;
     self->transport = where.transport;
+    self->pool = where.pool;
     self->own_name = where.own_name;
     return 0;
 }
@@ -168,7 +169,7 @@ static void guess_slots (mpl_plan_t *self)
 
 int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *err)
 {
-    *self = (mpl_plan_t) { .options = options, .transport = MPL__TRANSPORT_DEFAULTS };
+    *self = (mpl_plan_t) { .options = options, .transport = MPL__TRANSPORT_DEFAULTS, .pool = { .retries = -1 } };
     snprintf (self->job, sizeof self->job, "%d", (int) getpid ());
     if (options->is_each && mpl__beside_folder (&self->folder, err) < 0)
         return -1;
@@ -318,6 +319,9 @@ static void fill_order (const mpl_plan_t *self, size_t host, int standard_input,
     order->interface = interface_of (self);
     order->port_first = (uint64_t) self->transport.port_first;
     order->port_last = (uint64_t) self->transport.port_last;
+    order->retries = (uint64_t) (self->pool.retries + 1);
+    order->timeout_ns = ns_of (self->pool.task_timeout);
+    order->memory_limit = self->pool.memory_limit;
     if (self->has_post[host])
         fill_far (self, order);
     for (size_t i = 0; i < options->n_apps; i++)

@@ -24,6 +24,7 @@ typedef struct {
     size_t n_far;                       /* how many have a post */
     int must_ask;                       /* one of those says no number, and nothing is placed yet */
     mpl_transport_t transport;          /* of the cluster file, or the defaults */
+    mpl_pool_limits_t pool;             /* likewise */
     mpl_place_t *places;                /* of each rank */
     size_t n;
     size_t *n_on;                       /* ranks on each host */

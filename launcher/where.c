@@ -35,6 +35,7 @@ static int read_cluster (choice_t *self, mpl_err_t *err)
         return -1;
     self->where->hosts = cluster.hosts;        /* ours from now on */
     self->where->transport = cluster.transport;
+    self->where->pool = cluster.pool;
     if (!self->options->says_launch)
         self->launch = (mpl_launch_t) cluster.launch;
     cluster.hosts = (mpl_hosts_t) { .hosts = NULL };
@@ -174,7 +175,7 @@ int mpl__where_choose (mpl_where_t *self, const mpl_options_t *options, mpl_gete
 {
     choice_t choice = { .where = self, .options = options, .launch = options->launch, .kind = MPL__LAUNCH_LOCAL };
 
-    *self = (mpl_where_t) { .transport = MPL__TRANSPORT_DEFAULTS };
+    *self = (mpl_where_t) { .transport = MPL__TRANSPORT_DEFAULTS, .pool = { .retries = -1 } };
     int rc = read_named (&choice, err);
     int are_named = self->hosts.n > 0;
     rc = rc ? rc : read_job (&choice, get, err);

@@ -22,6 +22,7 @@ typedef struct {
     mpl_hosts_t hosts;                  /* at least one; this machine is one host, whatever names it was given */
     mpl_start_t *starts;                /* of each */
     mpl_transport_t transport;          /* of the cluster file, or the defaults */
+    mpl_pool_limits_t pool;             /* likewise */
     const char *own_name;               /* what the batch system calls this machine; borrowed from the variables; NULL: nothing */
 } mpl_where_t;
 

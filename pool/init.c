@@ -1,4 +1,5 @@
 #include "pool/process.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fail.h"
 #include "base/fd.h"
@@ -18,7 +19,7 @@
 #define WELCOME_LIMIT_MS 30000
 #define ITEM_MAX ((size_t) 1 << 46)         /* bytes of a fixed item: what a 47-bit address space could hold */
 
-mpl_process_self_t mpl__self = { .rank = 0, .size = 1, .local_rank = 0, .local_size = 1, .link = -1 };
+mpl_process_self_t mpl__self = { .rank = 0, .size = 1, .local_rank = 0, .local_size = 1, .defaults = { .retries = 2 }, .link = -1 };
 
 MPL_EXPORT int mpl_is_main (void) { return mpl__self.part == MPL__IS_MAIN; }
 MPL_EXPORT int mpl_rank (void) { return mpl__self.rank; }
@@ -126,6 +127,10 @@ static int join_launch (const char *text)
     mpl__self.local_rank = (int) welcome.local_rank;
     mpl__self.local_size = (int) welcome.local_size;
     mpl__self.growth = (int) welcome.n;
+    if (welcome.from)
+        mpl__self.defaults.retries = (int) welcome.from - 1;
+    mpl__self.defaults.task_timeout = (double) welcome.timeout_ns / MPL__NS_PER_S;
+    mpl__self.defaults.memory_limit = welcome.memory;
     if (welcome.role == MPL__ROLE_NURSERY) {
         mpl__self.part = MPL__IS_TASK;
         mpl__nursery (link, mpl__self.tasks, mpl__self.n_tasks);

@@ -67,7 +67,7 @@ static __attribute__ ((destructor)) void end_context (void)
 
 MPL_EXPORT mpl_pool_opts_t mpl_pool_defaults (void)
 {
-    return (mpl_pool_opts_t) { .retries = 2 };
+    return mpl__self.defaults;
 }
 
 static int check_limits (const mpl_pool_opts_t *opts)

@@ -14,6 +14,7 @@ typedef struct {
     int rank, size, local_rank, local_size;
     char folder[MPL__FOLDER_PATH];      /* of a launch: where its pools may bind their sockets */
     int growth;                 /* of a launch: workers that may come besides those of its ranks */
+    mpl_pool_opts_t defaults;   /* what the launch says of pools, or nothing else does */
     int link;                   /* of a launch: to the agent that started us; -1: we run by ourselves */
 } mpl_process_self_t;
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define HEAD 8u
-#define FIELDS_MAX 8
+#define FIELDS_MAX 9
 
 /* One line a message: the fields in their order on the wire, whether a text ends it, how many descriptors it may bring. */
 #define F(field) offsetof (mpl_control_t, field)
@@ -17,7 +17,7 @@ static const struct {
     unsigned char n_fields, has_text, fds_max;
 } layout[MPL__C_N] = {
     [MPL__C_HELLO] = { { F (protocol), F (pid) }, 2, 0, 1 },
-    [MPL__C_WELCOME] = { { F (role), F (rank), F (size), F (local_rank), F (local_size), F (n) }, 6, 1, 0 },
+    [MPL__C_WELCOME] = { { F (role), F (rank), F (size), F (local_rank), F (local_size), F (n), F (from), F (timeout_ns), F (memory) }, 9, 1, 0 },
     [MPL__C_POOL_OPEN] = { { F (pool), F (workers), F (first_slot), F (timeout_ns), F (memory), F (incarnation) }, 6, 0, 4 },
     [MPL__C_CLOSING] = { { F (pool), F (node) }, 2, 0, 0 },
     [MPL__C_TERMINATE] = { { F (pool), F (node) }, 2, 0, 0 },

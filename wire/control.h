@@ -64,8 +64,8 @@ typedef struct {
     uint64_t pool;              /* the number that main's agent gave to the pool */
     uint64_t workers;           /* POOL_OPEN, POOL_FAR; HOST: how many ranks it has; GROW */
     uint64_t first_slot;        /* POOL_OPEN, POOL_FAR: the first of their numbers; HOST: ranks before it, those of main's first */
-    uint64_t timeout_ns;        /* POOL_OPEN: limit for one item; 0: none */
-    uint64_t memory;            /* POOL_OPEN, SPAWN: bytes one worker may add; 0: no limit */
+    uint64_t timeout_ns;        /* POOL_OPEN, WELCOME: limit for one item; 0: none */
+    uint64_t memory;            /* POOL_OPEN, WELCOME, SPAWN: bytes one worker may add; 0: no limit */
     uint64_t slot, incarnation; /* SPAWN, SPAWNED, EXITED, DISMISS: the worker's number, and how many had it before;
                                    POOL_OPEN: the first workers' incarnation */
     uint64_t mark;              /* SPAWN: what the worker's descendants are known by (base/mark.h) */
@@ -82,7 +82,8 @@ typedef struct {
     uint64_t port_first, port_last;     /* TRANSPORT: where main may listen; 0, 0: anywhere */
     uint64_t chunk;             /* RECALL, RECALLED; LAST: what it was on; 0: nothing */
     uint64_t word, n, from;     /* RECALL: the chunk's claim word, its items; RECALLED: how many came back, the first of them;
-                                   n also in WELCOME: workers that may come besides;
+                                   n also in WELCOME: workers that may come besides; from: 1 + retries of pools,
+                                   0: not said;
                                    CHECKED: 0: the program, 1: listening, 2: connecting */
     uint64_t item;              /* LAST: 1 + the item it died on; 0: none */
     uint64_t sent;              /* LAST: messages it had handed to ZeroMQ */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define HEAD 12u                /* length and protocol */
-#define N_NUMBERS 13
+#define N_NUMBERS 16
 
 /* ---- encoding -------------------------------------------------------------------------------------------------- */
 
@@ -50,7 +50,8 @@ static void put_order (writer_t *self, const mpl_order_t *order)
 {
     const uint64_t numbers[N_NUMBERS] = { order->size, order->node, order->nodes, order->standard_input, order->deal,
                                           order->hold, order->sharers, order->port_first, order->port_last,
-                                          order->beat_ns, order->self_end_ns, order->flags, order->n_apps };
+                                          order->beat_ns, order->self_end_ns, order->retries, order->timeout_ns,
+                                          order->memory_limit, order->flags, order->n_apps };
 
     put_text (self, order->job);
     put_text (self, order->host);
@@ -247,6 +248,9 @@ static void get_order (reader_t *self, mpl_order_t *order)
     order->port_last = get_number (self);
     order->beat_ns = get_number (self);
     order->self_end_ns = get_number (self);
+    order->retries = get_number (self);
+    order->timeout_ns = get_number (self);
+    order->memory_limit = get_number (self);
     order->flags = get_number (self);
     order->n_apps = get_count (self);
     order->apps = take_room (self, order->n_apps * sizeof *order->apps);

@@ -68,6 +68,8 @@ typedef struct {
     uint64_t sharers;                   /* processes that share this host's cores, for OMP_NUM_THREADS and its kin */
     uint64_t port_first, port_last;     /* that main may open for other hosts; 0, 0: any */
     uint64_t beat_ns, self_end_ns;      /* the lease of another host (worker/lease.h); 0: there is none */
+    uint64_t retries;                   /* what pools do unless the program says otherwise: 1 + retries; 0: not said */
+    uint64_t timeout_ns, memory_limit;  /* and their limits for an item, and for what a worker adds in bytes; 0: none */
     uint64_t flags;
     mpl_order_app_t *apps;
     size_t n_apps;

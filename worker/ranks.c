@@ -237,7 +237,10 @@ static mpl_control_t welcome_of (const mpl_ranks_t *self, const mpl_rank_t *rank
                               .size = order->size,
                               .local_rank = (uint64_t) (rank - self->ranks),
                               .local_size = order->n_ranks,
-                              .n = order->flags & MPL__ORDER_GROWS ? MPL__GROWTH : 0 };
+                              .n = order->flags & MPL__ORDER_GROWS ? MPL__GROWTH : 0,
+                              .from = order->retries,
+                              .timeout_ns = order->timeout_ns,
+                              .memory = order->memory_limit };
 
     memcpy (welcome.text, self->agent->folder, sizeof self->agent->folder);
     return welcome;

@@ -3047,7 +3047,17 @@ static void workers_share_the_cores_among_their_threads (void)
 
 /* ---- tables ---------------------------------------------------------------------------------------------------- */
 
+/* What a pool has that says nothing itself. */
+static int sub_defaults (int argc, char **argv)
+{
+    NEED (mpl_init (&argc, &argv, tasks) == 0);
+    mpl_pool_opts_t opts = mpl_pool_defaults ();
+    printf ("retries %d task_timeout %g memory_limit %zu\n", opts.retries, opts.task_timeout, opts.memory_limit);
+    return 0;
+}
+
 static const sub_t subs[] = {
+    { "defaults", sub_defaults },
     { "print", sub_print },
     { "read", sub_read },
     { "atexit", sub_atexit },

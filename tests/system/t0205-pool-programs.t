@@ -70,4 +70,13 @@ run env MPL_TEST_DIR="$T" "$launch" -n 4 "$cases/fault_cases" --sub busy return
 check "main_that_returns_with_busy_workers_ends_the_job" [ "$code-$((took < 8000 * SLOW))" = 5-1 ]
 check "at_once_and_whole" wait_until 2 none_marked
 
+run "$cases/pool_cases" --sub defaults
+check "pools_have_two_retries_and_no_limits" [ "$(cat out)" = "retries 2 task_timeout 0 memory_limit 0" ]
+printf 'hosts: [localhost]\npool: {retries: 0, task_timeout: 1.5min, memory_limit: 2GiB}\n' > limits.yaml
+run "$launch" -f limits.yaml -n 2 "$cases/pool_cases" --sub defaults
+check "unless_the_cluster_file_says_otherwise" [ "$(cat out)" = "retries 0 task_timeout 90 memory_limit 2147483648" ]
+printf 'hosts: [localhost]\npool: {task_timeout: 5s}\n' > limits.yaml
+run "$launch" -f limits.yaml -n 2 "$cases/pool_cases" --sub defaults
+check "what_it_does_not_say_stays" [ "$(cat out)" = "retries 2 task_timeout 5 memory_limit 0" ]
+
 finish

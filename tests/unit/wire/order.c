@@ -40,6 +40,7 @@ static mpl_order_t full_order (void)
 {
     return (mpl_order_t) { .job = "12-34", .host = "node07", .output = "out dir", .wdir = "~", .interface = "eth7", .set = set_for_all,
                            .env = env_of_launcher, .size = 2000000001, .port_first = 40000, .port_last = 40100, .beat_ns = 12, .self_end_ns = 13,
+                           .retries = 3, .timeout_ns = 14, .memory_limit = 15,
                            .node = 5, .nodes = 6, .standard_input = 4, .deal = MPL__DEAL_SOCKET, .hold = MPL__HOLD_CORE, .sharers = 11,
                            .flags = MPL__ORDER_TAG_RANK | MPL__ORDER_TEE, .apps = apps_of_full, .n_apps = 2,
                            .ranks = ranks_of_full, .n_ranks = 3 };
@@ -124,6 +125,7 @@ static void assert_same (const mpl_order_t *wanted, const mpl_order_t *order)
     assert_list (wanted->env, order->env);
     assert_true (wanted->port_first == order->port_first && wanted->port_last == order->port_last);
     assert_true (wanted->beat_ns == order->beat_ns && wanted->self_end_ns == order->self_end_ns);
+    assert_true (wanted->retries == order->retries && wanted->timeout_ns == order->timeout_ns && wanted->memory_limit == order->memory_limit);
     assert_true (wanted->size == order->size && wanted->node == order->node && wanted->nodes == order->nodes);
     assert_true (wanted->standard_input == order->standard_input);
     assert_true (wanted->deal == order->deal && wanted->hold == order->hold);
@@ -183,7 +185,7 @@ static void what_was_encoded_is_decoded (void **state)
 static void a_small_order_has_these_bytes (void **state)
 {
     static const uint8_t golden[] = {
-        44, 1, 0, 0, 0, 0, 0, 0, MPL__PROTOCOL, 0, 0, 0,
+        68, 1, 0, 0, 0, 0, 0, 0, MPL__PROTOCOL, 0, 0, 0,
         2, 0, 0, 0, 0, 0, 0, 0, 'j',                            /* job */
         2, 0, 0, 0, 0, 0, 0, 0, 'h',                            /* host */
         0, 0, 0, 0, 0, 0, 0, 0,                                 /* output: none */
@@ -202,6 +204,9 @@ static void a_small_order_has_these_bytes (void **state)
         4, 0, 0, 0, 0, 0, 0, 0,                                 /* port_last */
         5, 0, 0, 0, 0, 0, 0, 0,                                 /* beat_ns */
         6, 0, 0, 0, 0, 0, 0, 0,                                 /* self_end_ns */
+        9, 0, 0, 0, 0, 0, 0, 0,                                 /* retries: 8 */
+        10, 0, 0, 0, 0, 0, 0, 0,                                /* timeout_ns */
+        11, 0, 0, 0, 0, 0, 0, 0,                                /* memory_limit */
         8, 0, 0, 0, 0, 0, 0, 0,                                 /* flags */
         1, 0, 0, 0, 0, 0, 0, 0,                                 /* programs */
         1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 'a',    /* argv */
@@ -224,7 +229,7 @@ static void a_small_order_has_these_bytes (void **state)
     mpl_stage_t stage = { "f", "/g", 6, 7, 8 };
     const mpl_order_t wanted = { .stage = &stage, .n_stage = 1, .job = "j", .host = "h", .wdir = "~/", .size = 9, .node = 2, .nodes = 3, .standard_input = MPL__NO_RANK,
                                  .deal = MPL__DEAL_CORE, .hold = MPL__HOLD_SOCKET, .sharers = 7, .flags = MPL__ORDER_DIRECT,
-                                 .port_first = 3, .port_last = 4, .beat_ns = 5, .self_end_ns = 6,
+                                 .port_first = 3, .port_last = 4, .beat_ns = 5, .self_end_ns = 6, .retries = 9, .timeout_ns = 10, .memory_limit = 11,
                                  .apps = &app, .n_apps = 1, .ranks = &rank, .n_ranks = 1 };
     mpl_order_t order;
     size_t len;
@@ -531,7 +536,7 @@ static void counts_that_lie_are_refused (void **state)
 /* Where the counts and lengths of the small order stand, and that each of them is checked. */
 static void a_count_above_what_is_there_is_refused (void **state)
 {
-    enum { JOB = 12, HOST = 21, SET = 54, ENV = 62, APPS = 166, ARGV = 174, ARGUMENT = 182, APP_SET = 191, KEPT = 199, PATH = 223, RANKS = 231, STAGE = 255 };
+    enum { JOB = 12, HOST = 21, SET = 54, ENV = 62, APPS = 190, ARGV = 198, ARGUMENT = 206, APP_SET = 215, KEPT = 223, PATH = 247, RANKS = 255, STAGE = 279 };
     static const size_t places[] = { JOB, HOST, SET, ENV, APPS, ARGV, ARGUMENT, APP_SET, KEPT, PATH, RANKS, STAGE };
     static const uint64_t lies[] = { UINT64_C (1) << 63, UINT64_MAX, UINT64_C (1) << 32, 1000, 30 };
     mpl_order_t order = small_order ();
@@ -539,7 +544,7 @@ static void a_count_above_what_is_there_is_refused (void **state)
     uint8_t *bytes = encode (&order, &len);
 
     (void) state;
-    assert_int_equal (263, len);
+    assert_int_equal (287, len);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         uint64_t was = mpl__get64 (bytes + places[i]);
         assert_in_range (was, 0, 2);
