@@ -497,12 +497,21 @@ static unsigned seed_of (void)
     return seed;
 }
 
+/* The same item may be hit any number of times, on a busy machine sooner than one thinks. */
+static mpl_pool_t *pool_that_retries (void)
+{
+    mpl_pool_opts_t opts = mpl_pool_defaults ();
+
+    opts.retries = 250;
+    return pool_with (opts, 4);
+}
+
 static void map_under_random_kills_is_right (void)
 {
     size_t n = fewer (100000);
     pthread_t thread;
     killer_t killer = { .max = 1000, .seed = seed_of () };
-    mpl_pool_t *pool = pool_of (4);
+    mpl_pool_t *pool = pool_that_retries ();
 
     CHECK (pool && pool_works (pool));
     CHECK (pthread_create (&thread, NULL, kill_now_and_then, &killer) == 0);
@@ -529,7 +538,7 @@ static void no_result_comes_twice_under_random_kills (void)
     mpl_result_t result;
     pthread_t thread;
     killer_t killer = { .max = 1000, .seed = seed_of () };
-    mpl_pool_t *pool = pool_of (4);
+    mpl_pool_t *pool = pool_that_retries ();
     int round = 0;
 
     CHECK (pool && xs && seen);
