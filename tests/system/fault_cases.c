@@ -804,6 +804,7 @@ static void worker_within_its_memory_is_left_alone (void)
     opts.memory_limit = 32 * MIB;
     mpl_pool_t *pool = pool_with (opts, 2);
     CHECK (pool);
+    CHECK (all_workers_serve (pool, 2));
     CHECK (squares_right (pool, square, 300000));
     CHECK (count_lines (work_dir (), "pids") == 2);
     mpl_pool_destroy (&pool);
