@@ -148,7 +148,8 @@ void mpl__members_serve (mpl_pool_t *self, int worker)
         mpl__router_flush (self->router);
         return;
     }
-    if (member->state == MPL__SERVING || mpl__core_join (self->core, worker) < 0)
+    /* Its READY may come after the news of its end: a dead worker is given nothing, and its end is not forgotten. */
+    if ((member->state != MPL__GREETED && member->state != MPL__PREPARING) || mpl__core_join (self->core, worker) < 0)
         return;
     member->state = MPL__SERVING;
     self->n_serving++;

@@ -177,12 +177,37 @@ static int die_at_first (mpl_call_t *call, const void *in, void *out)
     return 0;
 }
 
+enum { MORTALS = 400 };
+
+static void *kill_this_process (void *arg)
+{
+    rest ((double) (*(unsigned *) arg % 1500) * 1e-6);
+    raise (SIGKILL);
+    return NULL;
+}
+
+/* An initializer whose first processes die about when it has said that it is done, which then comes to main before or after their
+ * end does. */
+static int die_when_ready (mpl_call_t *call, const void *in, void *out)
+{
+    static unsigned delay;
+    pthread_t thread;
+
+    (void) call, (void) out;
+    note (in, "pids", "%d\n", (int) getpid ());
+    delay = (unsigned) getpid () * 7919u;
+    if (count_lines (in, "pids") <= MORTALS && pthread_create (&thread, NULL, kill_this_process, &delay))
+        return 1;
+    return 0;
+}
+
 static const mpl_task_t tasks[] = {
     { "act", act, sizeof (job_t), sizeof (uint64_t) },
     { "square", square, sizeof (uint64_t), sizeof (uint64_t) },
     { "slow_square", slow_square, sizeof (uint64_t), sizeof (uint64_t) },
     { "say_pid", say_pid, MPL_STRING, 0 },
     { "die_at_first", die_at_first, MPL_STRING, 0 },
+    { "die_when_ready", die_when_ready, MPL_STRING, 0 },
     { 0 }
 };
 
@@ -462,6 +487,23 @@ static void workers_that_die_in_their_initializer_are_replaced (void)
         CHECKF (errno == EPIPE && *mpl_error (), "neither an answer nor EPIPE");
     CHECKF (now () - began < within (5), "it took %g s", now () - began);
     CHECKF (count_lines (work_dir (), "pids") < 20, "%zu workers were started", count_lines (work_dir (), "pids"));
+    mpl_pool_destroy (&pool);
+}
+
+static void workers_that_die_when_they_are_ready_are_replaced (void)
+{
+    mpl_pool_opts_t opts = mpl_pool_defaults ();
+
+    opts.initializer = die_when_ready;
+    opts.init_arg = work_dir ();
+    opts.init_len = strlen (work_dir ());
+    opts.retries = 250;
+    mpl_pool_t *pool = pool_with (opts, 4);
+    CHECK (pool);
+    do
+        CHECK (squares_right (pool, slow_square, 100));
+    while (count_lines (work_dir (), "pids") <= MORTALS);
+    CHECK (all_workers_serve (pool, 4));
     mpl_pool_destroy (&pool);
 }
 
@@ -1362,6 +1404,7 @@ static const case_t cases[] = {
     CASE (killed_worker_is_replaced),
     CASE (pool_whose_idle_workers_were_all_killed_works),
     CASE (workers_that_die_in_their_initializer_are_replaced),
+    CASE (workers_that_die_when_they_are_ready_are_replaced),
     CASE (task_that_calls_exit_is_run_again),
     CASE (task_that_calls_exit_0_is_run_again),
     CASE (task_that_closes_every_descriptor_is_run_again),
