@@ -1,4 +1,5 @@
-/* folder.h - the name of a short-lived folder that two processes agree on beforehand, so that whoever survives can remove it. */
+/* folder.h - the name of a short-lived folder that two processes agree on beforehand, so that whoever survives can
+ * remove it. */
 #ifndef BASE_FOLDER_H
 #define BASE_FOLDER_H
 

@@ -1,4 +1,5 @@
-/* lines.h - the lines that another program of ours writes, as they come. Bounded: a longer one is none of ours and is dropped. */
+/* lines.h - the lines that another program of ours writes, as they come. Bounded: a longer one is none of ours and is
+ * dropped. */
 #ifndef BASE_LINES_H
 #define BASE_LINES_H
 

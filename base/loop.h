@@ -1,5 +1,5 @@
-/* loop.h - one thread's wait for descriptors, over epoll. It owns the sources, not their descriptors. A handler may add and
- * remove any source, its own included; it must not block. */
+/* loop.h - one thread's wait for descriptors, over epoll. It owns the sources, not their descriptors. A handler may
+ * add and remove any source, its own included; it must not block. */
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H
 
@@ -24,7 +24,8 @@ void mpl__loop_want (mpl_loop_t *self, mpl_source_t *source, uint32_t events);
 /* Stops watching and frees *source; NULL is fine. To be called before its descriptor is closed. */
 void mpl__loop_remove (mpl_loop_t *self, mpl_source_t **source);
 
-/* Waits until something happens, at most until `deadline` (monotonic ns, MPL__NEVER), and calls the handlers. 0, or -1. */
+/* Waits until something happens, at most until `deadline` (monotonic ns, MPL__NEVER), and calls the handlers. 0, or
+ * -1. */
 int mpl__loop_turn (mpl_loop_t *self, uint64_t deadline);
 
 #endif

@@ -1,6 +1,6 @@
-/* mark.h - a mark that a process hands down to all its descendants, through fork, exec, setsid and double fork alike, so that
- * an agent can tell whose an escaped grandchild is. It is the soft RLIMIT_MSGQUEUE, which programs leave alone: the hard
- * limit less the mark. Losing a few bytes of POSIX message queue is all that a task notices. */
+/* mark.h - a mark that a process hands down to all its descendants, through fork, exec, setsid and double fork alike,
+ * so that an agent can tell whose an escaped grandchild is. It is the soft RLIMIT_MSGQUEUE, which programs leave
+ * alone: the hard limit less the mark. Losing a few bytes of POSIX message queue is all that a task notices. */
 #ifndef BASE_MARK_H
 #define BASE_MARK_H
 

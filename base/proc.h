@@ -4,7 +4,8 @@
 
 #include <sys/types.h>
 
-/* Its state as one letter (proc(5): R, S, T ...) and, where `parent` is not NULL, its parent. 0: there is no such process. */
+/* Its state as one letter (proc(5): R, S, T ...) and, where `parent` is not NULL, its parent. 0: there is no such
+ * process. */
 char mpl__proc_state (pid_t pid, pid_t *parent);
 
 #endif

@@ -1,4 +1,5 @@
-/* session.h - a program in a session of its own, so that the terminal's Ctrl-C does not come to it, talked to through pipes. */
+/* session.h - a program in a session of its own, so that the terminal's Ctrl-C does not come to it, talked to through
+ * pipes. */
 #ifndef BASE_SESSION_H
 #define BASE_SESSION_H
 

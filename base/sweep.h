@@ -1,5 +1,5 @@
-/* sweep.h - ending what escaped: processes that left their group and were orphaned became children of this process, which is
- * their subreaper: a nursery, or its agent if that is dead, or the launcher if both are. */
+/* sweep.h - ending what escaped: processes that left their group and were orphaned became children of this process,
+ * which is their subreaper: a nursery, or its agent if that is dead, or the launcher if both are. */
 #ifndef BASE_SWEEP_H
 #define BASE_SWEEP_H
 

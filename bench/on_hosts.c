@@ -1,5 +1,6 @@
-/* What bench/hosts runs. `ready N`: prints a line when N workers have served. `tiny N TURNS`: maps N items of 8 bytes in and out,
- * each of so many turns of a loop, three times, and prints how many items each worker had of the last map, and how long that took. */
+/* What bench/hosts runs. `ready N`: prints a line when N workers have served. `tiny N TURNS`: maps N items of 8 bytes
+ * in and out, each of so many turns of a loop, three times, and prints how many items each worker had of the last
+ * map, and how long that took. */
 #include <mplaunch.h>
 
 #include <stdio.h>

@@ -304,7 +304,8 @@ static void map_chunk1 (size_t n)
     map_touched ("map-chunk1", n, 1);
 }
 
-/* What one process does alone. The function is called through a pointer the compiler knows nothing of, as a worker does. */
+/* What one process does alone. The function is called through a pointer the compiler knows nothing of, as a worker
+ * does. */
 static void serial (size_t n)
 {
     mpl_fn_t volatile fn = square;

@@ -1,7 +1,7 @@
 /* print_lines - prints many short lines, as fast as standard output takes them: print_lines COUNT [RANK]
  *
- * Each line is "RANK NUMBER", so that whoever reads them can tell whether they are whole and in order. The rank is that of
- * the launcher, mplaunch or MPICH's, where none is given. Standard output is buffered by the block. */
+ * Each line is "RANK NUMBER", so that whoever reads them can tell whether they are whole and in order. The rank is
+ * that of the launcher, mplaunch or MPICH's, where none is given. Standard output is buffered by the block. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
-/* board.h - what mpbroker does with each message: who has joined and attached, which agent's stream goes to whom, and what is
- * passed on. It knows peers by the numbers of their connections, and a clock by what it is told; it has no socket. What is to be
- * sent goes out through functions. It passes streams on byte by byte and looks into none of them; of each direction no more than
- * a window may be under way, and who sends more has broken the protocol and is left. One thread. */
+/* board.h - what mpbroker does with each message: who has joined and attached, which agent's stream goes to whom, and
+ * what is passed on. It knows peers by the numbers of their connections, and a clock by what it is told; it has no
+ * socket. What is to be sent goes out through functions. It passes streams on byte by byte and looks into none of
+ * them; of each direction no more than a window may be under way, and who sends more has broken the protocol and is
+ * left. One thread. */
 #ifndef BROKER_BOARD_H
 #define BROKER_BOARD_H
 

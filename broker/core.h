@@ -80,8 +80,8 @@ uint32_t mpl__core_room (const mpl_core_t *self, uint64_t cost_ns, uint32_t want
  * 0; -1: EAGAIN, ENOMEM. */
 int mpl__core_submit (mpl_core_t *self, void *owner, uint64_t first, uint32_t n, uint64_t cost_ns, uint64_t now);
 
-/* A worker answered n items of a chunk, from offset `from`. 0 with *answer filled; -1: ESTALE, it does not hold that chunk
- * or not those items next; the answer is to be dropped, and such a worker is mistaken or late. */
+/* A worker answered n items of a chunk, from offset `from`. 0 with *answer filled; -1: ESTALE, it does not hold that
+ * chunk or not those items next; the answer is to be dropped, and such a worker is mistaken or late. */
 int mpl__core_answer (mpl_core_t *self, int worker, uint64_t chunk, uint32_t from, uint32_t n, mpl_answer_t *answer);
 
 /* The outcome of a DO_RECALL: n items from offset `from` are ours again; n 0: nothing was left to take. *is_last as in

@@ -1,12 +1,13 @@
-/* ledger.h - who has lent which slots to whom: hosts with slots, launches that want some, leases, and who waits. Pure: it is told
- * what happens and the time, and fills a list of actions. Hosts and launches are known by their owner's numbers, never 0.
+/* ledger.h - who has lent which slots to whom: hosts with slots, launches that want some, leases, and who waits.
+ * Pure: it is told what happens and the time, and fills a list of actions. Hosts and launches are known by their
+ * owner's numbers, never 0.
  *
- * The policy. Slots are dealt out in rounds, MPL__LEDGER_GATHER_NS after something changed, so that those who come together share.
- * In a round those who are not served yet come first, and then those that asked for more later; among them each free slot goes
- * to whoever has the fewest, the first come of those. A launch is served, and starts, when it has all it wants, or its fair share
- * (what it would have if all slots were dealt out anew among all launches), or when it has had something for
- * MPL__LEDGER_PATIENCE_NS. From then on it wants no more than it has, unless it says so. What runs is never taken away. Of hosts,
- * those with the most free slots are lent first. */
+ * The policy. Slots are dealt out in rounds, MPL__LEDGER_GATHER_NS after something changed, so that those who come
+ * together share. In a round those who are not served yet come first, and then those that asked for more later; among
+ * them each free slot goes to whoever has the fewest, the first come of those. A launch is served, and starts, when
+ * it has all it wants, or its fair share (what it would have if all slots were dealt out anew among all launches), or
+ * when it has had something for MPL__LEDGER_PATIENCE_NS. From then on it wants no more than it has, unless it says
+ * so. What runs is never taken away. Of hosts, those with the most free slots are lent first. */
 #ifndef BROKER_LEDGER_H
 #define BROKER_LEDGER_H
 

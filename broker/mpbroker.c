@@ -1,5 +1,5 @@
-/* mpbroker - lends the slots of hosts that join it to launches that attach to it, and carries the streams between them. This is
- * the rim around board.h: a ROUTER with CURVE, the certificate files, signals, and the lines it prints. */
+/* mpbroker - lends the slots of hosts that join it to launches that attach to it, and carries the streams between
+ * them. This is the rim around board.h: a ROUTER with CURVE, the certificate files, signals, and the lines it prints. */
 #include "broker/board.h"
 #include "broker/zapcheck.h"
 #include "base/addresses.h"

@@ -1,6 +1,7 @@
-/* zap.h - who may connect: the handler that libzmq asks about every connection to a socket with CURVE and a domain (ZeroMQ RFC 27).
- * It admits the public keys it was given for that domain, and no other key, mechanism or domain. A thread of its own answers, so
- * that a host can be let in while the program computes. One for a ZeroMQ context; any thread may call. */
+/* zap.h - who may connect: the handler that libzmq asks about every connection to a socket with CURVE and a domain
+ * (ZeroMQ RFC 27). It admits the public keys it was given for that domain, and no other key, mechanism or domain. A
+ * thread of its own answers, so that a host can be let in while the program computes. One for a ZeroMQ context; any
+ * thread may call. */
 #ifndef BROKER_ZAP_H
 #define BROKER_ZAP_H
 
@@ -18,8 +19,8 @@ mpl_zap_t *mpl__zap_new (void *context, mpl_err_t *err);
 /* Ends the thread. Sockets with a domain let nobody in from then on. To be called before the context is ended. */
 void mpl__zap_destroy (mpl_zap_t **self);
 
-/* Whoever has that key may connect to that domain; `user` becomes the property User-Id of what it sends. 0; -1 with errno: EINVAL
- * (no key), ENOBUFS (too many), ENOMEM. */
+/* Whoever has that key may connect to that domain; `user` becomes the property User-Id of what it sends. 0; -1 with
+ * errno: EINVAL (no key), ENOBUFS (too many), ENOMEM. */
 int mpl__zap_admit (mpl_zap_t *self, const char *domain, const char *key, const char *user);
 
 /* Nobody may any more, who is not connected already. */

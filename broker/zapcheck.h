@@ -18,7 +18,8 @@ int mpl__zapcheck (void *context, mpl_zap_t *zap, void *server, const char *endp
 /* Gives a new ROUTER all settings of a door in a domain, and says the public half of its key. 0, or -1 with errno. */
 typedef int mpl_door_settings_fn (void *arg, void *socket, const char *domain, char public_key[MPL__KEY_TEXT]);
 
-/* Tries settings on a door of which nobody knows: on no network, in a domain that is used for nothing else. As mpl__zapcheck. */
+/* Tries settings on a door of which nobody knows: on no network, in a domain that is used for nothing else. As
+ * mpl__zapcheck. */
 int mpl__zapcheck_settings (void *context, mpl_zap_t *zap, mpl_door_settings_fn *set, void *arg, mpl_err_t *err);
 
 #endif

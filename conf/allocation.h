@@ -33,8 +33,8 @@ mpl_launch_t mpl__allocation_kind (mpl_getenv_fn *get);
 /* Whether it runs in a job of that one. 0; -1 with EINVAL and a sentence that says which variables are missing. */
 int mpl__allocation_check (mpl_launch_t kind, mpl_getenv_fn *get, mpl_err_t *err);
 
-/* What that one granted, which is checked first. 0, and it is to be freed; -1 with errno (EINVAL, E2BIG, ENOMEM, or one of
- * a file's, conf/text.h) and a sentence, and there is nothing to free. Blocks as long as the disk. */
+/* What that one granted, which is checked first. 0, and it is to be freed; -1 with errno (EINVAL, E2BIG, ENOMEM, or
+ * one of a file's, conf/text.h) and a sentence, and there is nothing to free. Blocks as long as the disk. */
 int mpl__allocation_read (mpl_allocation_t *self, mpl_launch_t kind, mpl_getenv_fn *get, mpl_err_t *err);
 
 void mpl__allocation_free (mpl_allocation_t *self);

@@ -149,8 +149,8 @@ typedef struct {
     const char *cluster;        /* a cluster file; NULL: the launch's own hosts */
 } mpl_pool_opts_t;
 
-/* What the cluster file of the launch says of pools (mpl_init must have been called); retries 2 and everything else 0 where it
- * says nothing. */
+/* What the cluster file of the launch says of pools (after mpl_init), and where that says nothing retries 2, everything
+ * else 0. */
 MPL_EXPORT mpl_pool_opts_t mpl_pool_defaults (void);
 
 /* One result, seen by an iterator or by mpl_pool_failures. What it points to is borrowed. */

@@ -1,5 +1,5 @@
-/* agent.h - the launcher's hold on the agent of a host: a child with a socket on this one, whose end is the job's end; on another
- * one the other end of a post, which ssh or srun carries (launcher/reach.h). */
+/* agent.h - the launcher's hold on the agent of a host: a child with a socket on this one, whose end is the job's
+ * end; on another one the other end of a post, which ssh or srun carries (launcher/reach.h). */
 #ifndef LAUNCHER_AGENT_H
 #define LAUNCHER_AGENT_H
 
@@ -42,8 +42,8 @@ typedef struct {
     char version[MPL__VERSION_TEXT];    /* of mpworker there */
 } mpl_host_agent_t;
 
-/* Starts mpworker on this host, in a session of its own, so that the terminal's Ctrl-C comes to us alone, and gives it its order
- * and descriptors 0 to 2 (-1: ours). 0, or -1 with *err: ENOENT (mpworker is not found), EMFILE, EAGAIN. */
+/* Starts mpworker on this host, in a session of its own, so that the terminal's Ctrl-C comes to us alone, and gives
+ * it its order and descriptors 0 to 2 (-1: ours). 0, or -1 with *err: ENOENT (mpworker is not found), EMFILE, EAGAIN. */
 int mpl__agent_start (mpl_host_agent_t *self, const mpl_plan_t *plan, size_t host, int standard_input, const int fds[3],
                       mpl_err_t *err);
 

@@ -50,7 +50,8 @@ static int read_number (const char *text, unsigned long long *number)
     return errno || end == text || *end || *text == '-' ? -1 : 0;
 }
 
-/* A host that is lent again before the launch begins has more slots under its first lease; the other one is merely held. */
+/* A host that is lent again before the launch begins has more slots under its first lease; the other one is merely
+ * held. */
 static int add_host (mpl_attach_t *self, const char *name, int slots, uint64_t lease)
 {
     char list[MPL__LINE];

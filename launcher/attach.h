@@ -1,5 +1,6 @@
-/* attach.h - slots that an mpbroker lends to this launch: asked for before anything is planned, and held by a child, mpattach, until
- * this is destroyed. It owns that child. It says which hosts were lent, and how the agent of each is come to. One thread. */
+/* attach.h - slots that an mpbroker lends to this launch: asked for before anything is planned, and held by a child,
+ * mpattach, until this is destroyed. It owns that child. It says which hosts were lent, and how the agent of each is
+ * come to. One thread. */
 #ifndef LAUNCHER_ATTACH_H
 #define LAUNCHER_ATTACH_H
 
@@ -18,9 +19,10 @@ typedef struct {
     void *arg;
 } mpl_attach_fns_t;
 
-/* Asks the broker of that certificate for n slots (0: all that can be had) and waits until it has lent some, at most limit_s seconds
- * (0: MPL__ATTACH_LIMIT_S); after a second it says on standard error for what, unless it is_quiet. Adds the hosts. NULL with *err:
- * ETIMEDOUT, ECONNREFUSED (it cannot be reached, or refuses), ENOENT (no mpattach), ENOMEM. */
+/* Asks the broker of that certificate for n slots (0: all that can be had) and waits until it has lent some, at most
+ * limit_s seconds (0: MPL__ATTACH_LIMIT_S); after a second it says on standard error for what, unless it is_quiet.
+ * Adds the hosts. NULL with *err: ETIMEDOUT, ECONNREFUSED (it cannot be reached, or refuses), ENOENT (no mpattach),
+ * ENOMEM. */
 mpl_attach_t *mpl__attach_new (const char *file, uint64_t n, double limit_s, int is_quiet, mpl_hosts_t *hosts, mpl_err_t *err);
 
 /* Gives all back. */
@@ -35,8 +37,8 @@ int mpl__attach_take (mpl_attach_t *self, size_t host, uint64_t lease);
 /* This launch wants so many slots in all. What is lent more is told by `lent`. */
 void mpl__attach_want (mpl_attach_t *self, uint64_t n);
 
-/* The arguments of what carries an agent on the host of that number in the list, as mpl__ssh_argv: to be freed, and pointing into
- * *self. NULL: ENOMEM, ENOENT. */
+/* The arguments of what carries an agent on the host of that number in the list, as mpl__ssh_argv: to be freed, and
+ * pointing into *self. NULL: ENOMEM, ENOENT. */
 char **mpl__attach_argv (const mpl_attach_t *self, size_t host);
 
 #endif

@@ -1,5 +1,5 @@
-/* check.h - mplaunch --check: tries every host of the plan and starts nothing. One line a host, and below the table the cause of each
- * fault. */
+/* check.h - mplaunch --check: tries every host of the plan and starts nothing. One line a host, and below the table
+ * the cause of each fault. */
 #ifndef LAUNCHER_CHECK_H
 #define LAUNCHER_CHECK_H
 

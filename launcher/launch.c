@@ -243,8 +243,8 @@ static void heard_stream (void *arg, mpl_host_agent_t *agent, mpl_stream_kind_t 
         stream_to (self, agent, kind, id, bytes, len);
 }
 
-/* Main hears that a host has workers for its pools: as many as it has ranks, or slots if it came later. Ranks of main's own host
- * count first. */
+/* Main hears that a host has workers for its pools: as many as it has ranks, or slots if it came later. Ranks of
+ * main's own host count first. */
 static void tell_of_host (launch_t *self, size_t host)
 {
     const mpl_plan_t *plan = self->plan;
@@ -329,7 +329,8 @@ static size_t lose_ranks (launch_t *self, size_t host)
     return n;
 }
 
-/* A host that is lost is reached again, and serves again, as long as the job lasts; one that was lent is its broker's affair. */
+/* A host that is lost is reached again, and serves again, as long as the job lasts; one that was lent is its broker's
+ * affair. */
 static void come_back (launch_t *self, mpl_host_agent_t *agent)
 {
     if (!self->plan->attach && !self->job.is_ending && !self->job.n_interrupts)
@@ -658,8 +659,8 @@ static int are_staging (const launch_t *self)
     return n;
 }
 
-/* Other hosts have their orders, and start when all of them have their files. What ends the launch meanwhile ends it here, by our
- * end of their posts: they read nothing but files. */
+/* Other hosts have their orders, and start when all of them have their files. What ends the launch meanwhile ends it
+ * here, by our end of their posts: they read nothing but files. */
 static void stage (launch_t *self)
 {
     while (are_staging (self) && !self->unreached && !self->job.is_ending)

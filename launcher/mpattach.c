@@ -270,7 +270,8 @@ static void heard_launcher (void *arg, uint32_t events)
 
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
 
-/* The agent has ended and all that it wrote has arrived; or one of the two has not come to its end in time after the other. */
+/* The agent has ended and all that it wrote has arrived; or one of the two has not come to its end in time after the
+ * other. */
 static void look_at_stream (attach_t *self, uint64_t now)
 {
     int is_written = !self->relay || mpl__relay_is_written (self->relay);

@@ -15,8 +15,8 @@
 
 int mpl__plan_is_here (const mpl_plan_t *self, size_t host) { return self->starts[host] == MPL__START_HERE; }
 
-/* As many slots as there are to be processes, or all that can be had. What has joined there is come to through it, be it this
- * machine. */
+/* As many slots as there are to be processes, or all that can be had. What has joined there is come to through it, be
+ * it this machine. */
 static int ask_broker (mpl_plan_t *self, mpl_err_t *err)
 {
     const mpl_options_t *options = self->options;
@@ -52,7 +52,8 @@ static int read_hosts (mpl_plan_t *self, mpl_err_t *err)
     return 0;
 }
 
-/* Main is on the first host. If that is another one, workers here come to it through its agent's post, so they need one too. */
+/* Main is on the first host. If that is another one, workers here come to it through its agent's post, so they need
+ * one too. */
 static int is_tunnelled (const mpl_plan_t *self)
 {
     return self->transport.tunnel == MPL__TUNNEL_SSH && !mpl__plan_is_here (self, 0);
@@ -106,8 +107,8 @@ static int read_demand (const mpl_plan_t *self, const mpl_app_t *app, int *slots
     return 0;
 }
 
-/* With --each one process is enough on one host. On several each has one for each job that it is to run, so that mpeach's pool has
- * its workers there. */
+/* With --each one process is enough on one host. On several each has one for each job that it is to run, so that
+ * mpeach's pool has its workers there. */
 static size_t demand_of (const mpl_plan_t *self, const mpl_app_t *app)
 {
     const mpl_options_t *options = self->options;
@@ -369,7 +370,8 @@ int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, in
     return rc;
 }
 
-/* Whether a program is looked for on a host when that is only tried: one that may run there, and is not copied there first. */
+/* Whether a program is looked for on a host when that is only tried: one that may run there, and is not copied there
+ * first. */
 static int is_tried (const mpl_plan_t *self, size_t app, size_t host, int *slots)
 {
     const mpl_app_t *one = &self->options->apps[app];

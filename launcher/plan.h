@@ -35,8 +35,9 @@ typedef struct {
     char job[32];
 } mpl_plan_t;
 
-/* Reads host lists and files, or asks a broker and waits until it lends some, and places the processes unless another host must first be asked how many cores it has. 0, and
- * it is to be cleared, -1 too; -1 with *err: EINVAL (what was asked for cannot be), ENOMEM. */
+/* Reads host lists and files, or asks a broker and waits until it lends some, and places the processes unless another
+ * host must first be asked how many cores it has. 0, and it is to be cleared, -1 too; -1 with *err: EINVAL (what was
+ * asked for cannot be), ENOMEM. */
 int mpl__plan_make (mpl_plan_t *self, const mpl_options_t *options, mpl_err_t *err);
 
 /* Places them, now that `slots` says of each host what it has. 0, or -1 with *err as above. */
@@ -51,8 +52,8 @@ int mpl__plan_is_here (const mpl_plan_t *self, size_t host);
 mpl_deal_t mpl__plan_deal (const mpl_options_t *options);
 mpl_hold_t mpl__plan_hold (const mpl_options_t *options);
 
-/* The order for one host's agent; the caller frees *bytes. standard_input: as in the options. is_late: it comes when the ranks
- * run already, has none of them, and stays to give workers to pools. 0, or -1 with *err. */
+/* The order for one host's agent; the caller frees *bytes. standard_input: as in the options. is_late: it comes when
+ * the ranks run already, has none of them, and stays to give workers to pools. 0, or -1 with *err. */
 int mpl__plan_order (const mpl_plan_t *self, size_t host, int standard_input, int is_late, uint8_t **bytes, size_t *len,
                      mpl_err_t *err);
 

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --overlap: the job's CPUs may all belong to the step that runs us. --mem=0 is the job's memory, where one task's share would
- * be the default. --unbuffered, since slurmstepd keeps what has no newline; it makes standard output a terminal that changes
- * nothing. --export=ALL, whatever sbatch was told: the agent's PATH is where mpworker is looked for. The folder we are in may not
- * be there. */
+/* --overlap: the job's CPUs may all belong to the step that runs us. --mem=0 is the job's memory, where one task's
+ * share would be the default. --unbuffered, since slurmstepd keeps what has no newline; it makes standard output a
+ * terminal that changes nothing. --export=ALL, whatever sbatch was told: the agent's PATH is where mpworker is looked
+ * for. The folder we are in may not be there. */
 static const char *const before[] = { "srun", "--quiet", "--job-name=mplaunch", "--nodes=1", "--ntasks=1", "--overlap", "--mem=0",
                                       "--cpu-bind=none", "--mpi=none", "--export=ALL", "--chdir=/", "--unbuffered" };
 static const char *const after[] = { "/bin/sh", "-c", MPL__REMOTE_SCRIPT };
@@ -40,8 +40,9 @@ static int begins (const char *entry, const char *beginning)
     return !strncmp (entry, beginning, strlen (beginning));
 }
 
-/* Nearly every option of srun has a variable, and a step has variables of the same names: SLURM_NTASKS, SLURM_CPUS_PER_TASK,
- * SLURM_EXACT and some hundred more. So what is kept is listed: which job of which Slurm it is, and how it is spoken to. */
+/* Nearly every option of srun has a variable, and a step has variables of the same names: SLURM_NTASKS,
+ * SLURM_CPUS_PER_TASK, SLURM_EXACT and some hundred more. So what is kept is listed: which job of which Slurm it is,
+ * and how it is spoken to. */
 static int is_kept (const char *entry)
 {
     static const char *const kept[] = { "SLURM_CONF", "SLURM_JOB_ID=", "SLURM_CLUSTERS=", "SLURM_NODE_ALIASES=", "SLURM_JWT=",

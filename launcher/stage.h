@@ -1,5 +1,5 @@
-/* stage.h - the files that a launch copies to other hosts (--stage): what they are, and which programs are among them. It owns its
- * lists. Reads each file once, for its sum. */
+/* stage.h - the files that a launch copies to other hosts (--stage): what they are, and which programs are among
+ * them. It owns its lists. Reads each file once, for its sum. */
 #ifndef LAUNCHER_STAGE_H
 #define LAUNCHER_STAGE_H
 
@@ -17,8 +17,8 @@ typedef struct {
     size_t n_apps;
 } mpl_staging_t;
 
-/* Each of the options' texts is PATH or PATH:NAME. 0, or -1 with *err: ENOENT and other reasons why a file cannot be read, EINVAL (no
- * regular file; two of one name; a name that is none), E2BIG. */
+/* Each of the options' texts is PATH or PATH:NAME. 0, or -1 with *err: ENOENT and other reasons why a file cannot be
+ * read, EINVAL (no regular file; two of one name; a name that is none), E2BIG. */
 int mpl__staging_begin (mpl_staging_t *self, const mpl_options_t *options, mpl_err_t *err);
 
 /* Whether a program, by its number and as its user wrote it, is among them. */

@@ -1,6 +1,7 @@
-/* streams.h - what the agents of several hosts print and read, in one place: their lines are written whole to our standard output
- * and error, whichever host they come from, and our standard input goes to the hosts whose ranks read it. With all ranks on this
- * host nothing of this is needed: its agent has our descriptors. One thread, that of its loop. */
+/* streams.h - what the agents of several hosts print and read, in one place: their lines are written whole to our
+ * standard output and error, whichever host they come from, and our standard input goes to the hosts whose ranks read
+ * it. With all ranks on this host nothing of this is needed: its agent has our descriptors. One thread, that of its
+ * loop. */
 #ifndef LAUNCHER_STREAMS_H
 #define LAUNCHER_STREAMS_H
 
@@ -16,8 +17,8 @@ mpl_streams_t *mpl__streams_new (mpl_loop_t *loop, const mpl_plan_t *plan, int s
 /* There may be more hosts than the plan had at first. 0; -1: ENOMEM. */
 int mpl__streams_extend (mpl_streams_t *self);
 
-/* Connects the agent of a host, again if it was connected before: by descriptors 0 to 2 for it, which the caller closes (-1: ours); or through its post. 0, or -1
- * with *err. */
+/* Connects the agent of a host, again if it was connected before: by descriptors 0 to 2 for it, which the caller
+ * closes (-1: ours); or through its post. 0, or -1 with *err. */
 int mpl__streams_open (mpl_streams_t *self, size_t host, int fds[3], mpl_err_t *err);
 int mpl__streams_open_post (mpl_streams_t *self, size_t host, mpl_post_t *post, mpl_err_t *err);
 

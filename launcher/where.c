@@ -78,7 +78,8 @@ static int goes_by_srun (const choice_t *self)
     return self->kind == MPL__LAUNCH_SLURM && self->launch != MPL__LAUNCH_SSH;
 }
 
-/* What the job granted is read when it is needed: what is malformed there is no affair of who names hosts and uses ssh. */
+/* What the job granted is read when it is needed: what is malformed there is no affair of who names hosts and uses
+ * ssh. */
 static int read_job (choice_t *self, mpl_getenv_fn *get, mpl_err_t *err)
 {
     if (self->launch == MPL__LAUNCH_LOCAL)

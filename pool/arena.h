@@ -1,6 +1,6 @@
-/* arena.h - memory that main and its workers on this host share: large inputs, room for large results, shared data. One memfd
- * without a name, so that a killed process leaves nothing. Main alone allocates; blocks are kept for reuse, in classes a quarter
- * of a power of two apart. Guarded by the pool's lock. */
+/* arena.h - memory that main and its workers on this host share: large inputs, room for large results, shared data.
+ * One memfd without a name, so that a killed process leaves nothing. Main alone allocates; blocks are kept for reuse,
+ * in classes a quarter of a power of two apart. Guarded by the pool's lock. */
 #ifndef POOL_ARENA_H
 #define POOL_ARENA_H
 

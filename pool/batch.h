@@ -1,5 +1,6 @@
-/* batch.h - one map, imap or apply that main asked for: its items, how far it is cut into chunks, where results go, what failed.
- * A batch belongs to the future, iterator or stack frame it is part of; all of it is guarded by its pool's lock. */
+/* batch.h - one map, imap or apply that main asked for: its items, how far it is cut into chunks, where results go,
+ * what failed. A batch belongs to the future, iterator or stack frame it is part of; all of it is guarded by its
+ * pool's lock. */
 #ifndef POOL_BATCH_H
 #define POOL_BATCH_H
 
@@ -17,8 +18,9 @@ typedef struct {
     double seconds;
 } mpl_ran_t;
 
-/* Where results go. Of an MPL_VARIABLE task `lens` has n lengths of 64 bits on the wire and data lies end to end; else lens
- * is NULL. `take` gets one long variable result with a NUL after it and owns it from then on. 0; -1: ENOMEM. */
+/* Where results go. Of an MPL_VARIABLE task `lens` has n lengths of 64 bits on the wire and data lies end to end;
+ * else lens is NULL. `take` gets one long variable result with a NUL after it and owns it from then on. 0; -1:
+ * ENOMEM. */
 typedef struct {
     int (*results) (mpl_batch_t *self, size_t first, size_t n, const uint8_t *lens, const uint8_t *data,
                     const mpl_ran_t *ran);
@@ -63,8 +65,8 @@ struct mpl_batch {
 /* Sinks that write to `out`: an array of out_size slots, or of mpl_bytes_t. */
 extern const mpl_sink_t mpl__array_sink;
 
-/* Checks what a call was given and fills the batch; `caller` names it in errors. 0; -1: EINVAL, EPERM, ESHUTDOWN, EPIPE ...
- * with mpl_error set. Takes the pool's lock for a moment. */
+/* Checks what a call was given and fills the batch; `caller` names it in errors. 0; -1: EINVAL, EPERM, ESHUTDOWN,
+ * EPIPE ... with mpl_error set. Takes the pool's lock for a moment. */
 int mpl__batch_init (mpl_batch_t *self, mpl_pool_t *pool, mpl_fn_t fn, const void *in, size_t n, const char *caller);
 
 /* Gives it to the pool. From now on its fields are the pool's. Lock held. */

@@ -1,11 +1,11 @@
-/* Who waits for the pool's descriptors. One thread at a time is the driver: a thread inside a blocking call, or, while main is
- * off computing with work outstanding, the helper thread. The driver alone waits, outside the lock, on the ROUTER's ZMQ_FD,
- * the kick and the agent's channel; the others wait on a condition of their own and are woken when what they wait for is
- * there, or when it is their turn to drive.
+/* Who waits for the pool's descriptors. One thread at a time is the driver: a thread inside a blocking call, or,
+ * while main is off computing with work outstanding, the helper thread. The driver alone waits, outside the lock, on
+ * the ROUTER's ZMQ_FD, the kick and the agent's channel; the others wait on a condition of their own and are woken
+ * when what they wait for is there, or when it is their turn to drive.
  *
- * ZMQ_FD is edge-triggered: whoever touches the ROUTER under the lock may swallow the edge that the blocked driver waits for,
- * so it looks for pending input afterwards and kicks the driver if there is some (mpl__nudge). Without that it stalls for
- * good. */
+ * ZMQ_FD is edge-triggered: whoever touches the ROUTER under the lock may swallow the edge that the blocked driver
+ * waits for, so it looks for pending input afterwards and kicks the driver if there is some (mpl__nudge). Without
+ * that it stalls for good. */
 #include "pool/pool.h"
 #include "base/clock.h"
 #include "base/fail.h"
@@ -45,8 +45,8 @@ static void wake_ready (mpl_pool_t *self)
             pthread_cond_signal (&waiter->woken);
 }
 
-/* Takes what is there, unless it is known that there is nothing, and sends what there is room for. 1 when there is more at
- * once. Each look at an empty socket costs a system call, and a short apply is made of few. */
+/* Takes what is there, unless it is known that there is nothing, and sends what there is room for. 1 when there is
+ * more at once. Each look at an empty socket costs a system call, and a short apply is made of few. */
 static int work (mpl_pool_t *self, int is_input, uint64_t *due)
 {
     uint64_t now = mpl__clock_ns ();

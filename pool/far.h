@@ -1,5 +1,5 @@
-/* far.h - the part of a pool that is on other hosts: which hosts there are and which worker numbers each has, the door they come
- * in by, and what is said to the agents there. All with the pool's lock held. */
+/* far.h - the part of a pool that is on other hosts: which hosts there are and which worker numbers each has, the
+ * door they come in by, and what is said to the agents there. All with the pool's lock held. */
 #ifndef POOL_FAR_H
 #define POOL_FAR_H
 
@@ -19,13 +19,15 @@ typedef struct {
     int is_gone;                        /* lost, or of no use: nothing is asked of it any more */
 } mpl_pool_host_t;
 
-/* How many of n workers fall to ranks first to first + len - 1 of `size`, when they are dealt over the ranks in turn. Pure. */
+/* How many of n workers fall to ranks first to first + len - 1 of `size`, when they are dealt over the ranks in turn.
+ * Pure. */
 int mpl__far_share (int n, int size, int first, int len);
 
 /* What the agent says of other hosts on the channel. */
 void mpl__far_take (mpl_pool_t *self, const mpl_control_t *message, uint64_t now);
 
-/* So many workers are wanted in all, more than before: hosts that have come get their part, and the launcher is asked for others. */
+/* So many workers are wanted in all, more than before: hosts that have come get their part, and the launcher is asked
+ * for others. */
 void mpl__far_grow (mpl_pool_t *self, int workers);
 
 /* The host of a worker; NULL: main's. */

@@ -77,7 +77,8 @@ static int find_program (char *path, struct stat *file)
     return stat (path, file) < 0 ? stat ("/proc/self/exe", file) : 0;
 }
 
-/* Main's arguments as it was started with them, whatever became of argv since. One block of memory for all; NULL: errno. */
+/* Main's arguments as it was started with them, whatever became of argv since. One block of memory for all; NULL:
+ * errno. */
 static char **read_arguments (size_t *n)
 {
     size_t room = 4096, len = 0;

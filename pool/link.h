@@ -6,8 +6,9 @@
 #include "base/err.h"
 #include "wire/control.h"
 
-/* Makes sure that there is an agent; to be called before ZeroMQ is touched. It starts the program's nursery at once, for
- * n_workers workers. 0; -1 with *err: ENOENT (mpworker is nowhere), EMFILE, ENOMEM. Each success needs a mpl__link_close. */
+/* Makes sure that there is an agent; to be called before ZeroMQ is touched. It starts the program's nursery at once,
+ * for n_workers workers. 0; -1 with *err: ENOENT (mpworker is nowhere), EMFILE, ENOMEM. Each success needs a
+ * mpl__link_close. */
 int mpl__link_open (int n_workers, mpl_err_t *err);
 
 /* Asks the agent for a pool. 0; -1 with errno: EPIPE, the agent is gone. */

@@ -1,4 +1,5 @@
-/* Workers coming and going: hello, preparing, serving, last words, gone. What the agent says arrives on the pool's channel. */
+/* Workers coming and going: hello, preparing, serving, last words, gone. What the agent says arrives on the pool's
+ * channel. */
 #include "pool/pool.h"
 #include "pool/link.h"
 #include "pool/process.h"

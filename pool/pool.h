@@ -154,8 +154,8 @@ int mpl__pool_check (const mpl_pool_t *self, const char *caller);
 /* ---- pump.c: all with the lock held */
 /* Cuts and sends what there is room for. */
 void mpl__pump (mpl_pool_t *self, uint64_t now);
-/* The same while somebody drives or will: what is for busy workers is kept until an answer of theirs is taken, and whoever
- * takes one pumps. *due is when the core wants to look again. 1 when something was sent. */
+/* The same while somebody drives or will: what is for busy workers is kept until an answer of theirs is taken, and
+ * whoever takes one pumps. *due is when the core wants to look again. 1 when something was sent. */
 int mpl__pump_lazily (mpl_pool_t *self, uint64_t now, uint64_t *due);
 /* When the core wants to look again. */
 uint64_t mpl__pump_due (mpl_pool_t *self, uint64_t now);
@@ -190,7 +190,8 @@ void mpl__nudge (mpl_pool_t *self);
 int mpl__is_in_callback (void);
 /* Wakes the driver if it is blocked: something happened that no descriptor tells. Lock held. */
 void mpl__kick (mpl_pool_t *self);
-/* Starts the helper thread if there is none. Without one (EAGAIN) results are taken when main comes to wait. Lock held. */
+/* Starts the helper thread if there is none. Without one (EAGAIN) results are taken when main comes to wait. Lock
+ * held. */
 void mpl__need_helper (mpl_pool_t *self);
 void mpl__stop_helper (mpl_pool_t *self);
 

@@ -1,5 +1,5 @@
-/* Progress bars on stderr for pools that were opened with opts.progress. Drawn ten times a second on a terminal; elsewhere
- * a line at the end, so that logs stay readable. */
+/* Progress bars on stderr for pools that were opened with opts.progress. Drawn ten times a second on a terminal;
+ * elsewhere a line at the end, so that logs stay readable. */
 #include "pool/pool.h"
 #include "base/clock.h"
 

@@ -242,8 +242,8 @@ static void send_chunk (mpl_pool_t *self, const mpl_action_t *action)
 
 /* ---- the other actions ----------------------------------------------------------------------------------------- */
 
-/* What a worker on another host has not begun because it has not arrived: all that it holds is one item, or one long record, and
- * to send that to somebody else would only take longer. */
+/* What a worker on another host has not begun because it has not arrived: all that it holds is one item, or one long
+ * record, and to send that to somebody else would only take longer. */
 static int is_on_its_way (const mpl_pool_t *self, const mpl_action_t *action)
 {
     const mpl_batch_t *batch = action->owner;

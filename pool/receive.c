@@ -31,7 +31,8 @@ static int body_fits (const mpl_task_t *task, const mpl_record_t *record, const 
     return left == 0;
 }
 
-/* Asks the core whether the answer counts. The batch, or NULL: it was cancelled, is late, or comes from a worker gone mad. */
+/* Asks the core whether the answer counts. The batch, or NULL: it was cancelled, is late, or comes from a worker gone
+ * mad. */
 static mpl_batch_t *take_answer (mpl_pool_t *self, int worker, const mpl_record_t *record, mpl_answer_t *answer)
 {
     if (mpl__core_answer (self->core, worker, record->chunk, record->at, record->n, answer) < 0) {

@@ -1,6 +1,7 @@
-/* badge.h - the certificate files of mpbroker: one that is the broker's own, with its secret key, and one that hosts and launches
- * show, with the key pair they all share, the broker's public key, and where it is. They are lines "word value", with # before a
- * comment, and nobody but their owner may read them: so no secret is on a command line or in an environment. */
+/* badge.h - the certificate files of mpbroker: one that is the broker's own, with its secret key, and one that hosts
+ * and launches show, with the key pair they all share, the broker's public key, and where it is. They are lines "word
+ * value", with # before a comment, and nobody but their owner may read them: so no secret is on a command line or in
+ * an environment. */
 #ifndef WIRE_BADGE_H
 #define WIRE_BADGE_H
 

@@ -1,7 +1,7 @@
-/* board.h - what mpbroker and those who come to it say to each other: hosts that join and offer slots (mpjoin), launches that ask
- * for slots, and the streams between a launch and the agents on the hosts it was lent (mpattach). One message is one frame of
- * ZeroMQ: a header of 8 bytes, the fields of its type as 64 bits each, and what is left is its body. doc/wire.md has them all.
- * Pure. */
+/* board.h - what mpbroker and those who come to it say to each other: hosts that join and offer slots (mpjoin),
+ * launches that ask for slots, and the streams between a launch and the agents on the hosts it was lent (mpattach).
+ * One message is one frame of ZeroMQ: a header of 8 bytes, the fields of its type as 64 bits each, and what is left
+ * is its body. doc/wire.md has them all. Pure. */
 #ifndef WIRE_BOARD_H
 #define WIRE_BOARD_H
 
@@ -13,7 +13,8 @@
 #define MPL__BOARD_MAX (8u + 4u * 8u + MPL__BOARD_DATA)
 #define MPL__BOARD_FRAME_MAX (MPL__BOARD_MAX + 256u)    /* encrypted: CURVE adds 33 bytes */
 
-/* Of a stream and direction, bytes sent and not yet passed on at the other end, at most. At 1 ms there and back that is 256 MB/s. */
+/* Of a stream and direction, bytes sent and not yet passed on at the other end, at most. At 1 ms there and back that
+ * is 256 MB/s. */
 #define MPL__BOARD_WINDOW 262144u
 
 #define MPL__BOARD_BEAT_NS UINT64_C (1000000000)        /* between two signs of life, each way */

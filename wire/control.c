@@ -10,7 +10,8 @@
 #define HEAD 8u
 #define FIELDS_MAX 9
 
-/* One line a message: the fields in their order on the wire, whether a text ends it, how many descriptors it may bring. */
+/* One line a message: the fields in their order on the wire, whether a text ends it, how many descriptors it may
+ * bring. */
 #define F(field) offsetof (mpl_control_t, field)
 static const struct {
     size_t fields[FIELDS_MAX];

@@ -29,9 +29,9 @@
 
 enum { MPL__FRAME_CONTROL = 1, MPL__FRAME_OF_DATA, MPL__FRAME_TAKEN, MPL__FRAME_STREAM };
 
-/* What a frame of a stream is, in the place of its channel: a TCP connection through the tunnel (worker/tunnel.h). Its body is the
- * stream's id (64 bits) and then, to OPEN it, where it leads; of DATA bytes, none are its end; to those TAKEN how many (64 bits);
- * LOST ends all whose ids have these upper 32 bits. */
+/* What a frame of a stream is, in the place of its channel: a TCP connection through the tunnel (worker/tunnel.h).
+ * Its body is the stream's id (64 bits) and then, to OPEN it, where it leads; of DATA bytes, none are its end; to
+ * those TAKEN how many (64 bits); LOST ends all whose ids have these upper 32 bits. */
 typedef enum { MPL__STREAM_OPEN, MPL__STREAM_DATA, MPL__STREAM_TAKEN, MPL__STREAM_LOST, MPL__STREAM_KINDS } mpl_stream_kind_t;
 
 /* What the agent there has as its standard input, output and error. */

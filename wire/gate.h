@@ -1,10 +1,11 @@
 /* gate.h - where a chunk that is on its way to a worker on another host meets a recall that may overtake it.
  *
- * On one host main sets the claim word (wire/page.h) before it sends a chunk. From another host it cannot: the worker sets it
- * when the chunk arrives, and the agent there, which recalls on main's behalf, may come first. One gate for each claim word says
- * who did: each of them puts the chunk's number there, with a bit for a recall, by compare-and-swap. What was recalled before it
- * arrived is not run; what arrived first is recalled by its claim word. A chunk's number has its serial in the lower 40 bits and
- * never the highest bit (broker/core.h), and a worker gets chunks in the order of their serials. */
+ * On one host main sets the claim word (wire/page.h) before it sends a chunk. From another host it cannot: the worker
+ * sets it when the chunk arrives, and the agent there, which recalls on main's behalf, may come first. One gate for
+ * each claim word says who did: each of them puts the chunk's number there, with a bit for a recall, by
+ * compare-and-swap. What was recalled before it arrived is not run; what arrived first is recalled by its claim word.
+ * A chunk's number has its serial in the lower 40 bits and never the highest bit (broker/core.h), and a worker gets
+ * chunks in the order of their serials. */
 #ifndef WIRE_GATE_H
 #define WIRE_GATE_H
 
@@ -19,9 +20,9 @@ _Static_assert (sizeof (mpl_gates_t) == 4096, "each worker's can be mapped by th
 #define MPL__GATE_RECALLED (UINT64_C (1) << 63)
 #define MPL__GATE_SERIAL ((UINT64_C (1) << 40) - 1)
 
-/* The worker: the chunk of n items has arrived; sets its claim word, so that it is run, or not when it was recalled. A long chunk
- * that was recalled may come after a short one that has its word since: then it changes nothing, and its tag says no to whoever
- * wants to run it. */
+/* The worker: the chunk of n items has arrived; sets its claim word, so that it is run, or not when it was recalled.
+ * A long chunk that was recalled may come after a short one that has its word since: then it changes nothing, and its
+ * tag says no to whoever wants to run it. */
 static inline void mpl__gate_arrive (_Atomic uint64_t *gate, _Atomic uint64_t *word, uint64_t chunk, uint32_t n)
 {
     uint64_t old = atomic_load (gate);

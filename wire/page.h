@@ -59,7 +59,8 @@ static inline void mpl__claim_set (_Atomic uint64_t *word, uint64_t chunk, uint3
     atomic_store_explicit (word, mpl__claim_word (chunk, n, 0), memory_order_release);
 }
 
-/* The worker: claims up to `want` further items; how many it got, the first in *from. 0: the rest was recalled or is done. */
+/* The worker: claims up to `want` further items; how many it got, the first in *from. 0: the rest was recalled or is
+ * done. */
 static inline uint32_t mpl__claim_take (_Atomic uint64_t *word, uint64_t chunk, uint32_t want, uint32_t *from)
 {
     uint64_t old = atomic_load_explicit (word, memory_order_acquire);
@@ -94,8 +95,9 @@ static inline uint32_t mpl__claim_recall (_Atomic uint64_t *word, uint64_t chunk
     }
 }
 
-/* 1 + the offset in its chunk of the item that a dead worker died on; 0: none. One that died by itself between items, with results
- * of its chunk unsent, died of the last that it ran: a task can ruin its process and return (by closing ZeroMQ's descriptors, say). */
+/* 1 + the offset in its chunk of the item that a dead worker died on; 0: none. One that died by itself between items,
+ * with results of its chunk unsent, died of the last that it ran: a task can ruin its process and return (by closing
+ * ZeroMQ's descriptors, say). */
 uint64_t mpl__page_culprit (const mpl_page_t *page, uint64_t chunk, int is_own_end);
 
 #endif

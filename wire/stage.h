@@ -1,6 +1,6 @@
-/* stage.h - a file that a launcher gives to a host for one launch: what an order says of it. On another host its bytes follow the
- * order, in the order's sequence, before any frame; on the launcher's own it is a link. The sum is FNV-1a, by Fowler, Noll and Vo: it finds a broken copy, not a forged one; what
- * carries it is ssh. */
+/* stage.h - a file that a launcher gives to a host for one launch: what an order says of it. On another host its
+ * bytes follow the order, in the order's sequence, before any frame; on the launcher's own it is a link. The sum is
+ * FNV-1a, by Fowler, Noll and Vo: it finds a broken copy, not a forged one; what carries it is ssh. */
 #ifndef WIRE_STAGE_H
 #define WIRE_STAGE_H
 

@@ -1,6 +1,7 @@
-/* boardlink.h - the connection of a host or a launch to an mpbroker: made with a badge to one of its addresses, with signs of life
- * each way, and its end, which is seen however it comes. It owns the ZeroMQ context of its program. One thread, that of its loop;
- * nothing here blocks, but mpl__boardlink_destroy for a moment, so that what was said last is sent. */
+/* boardlink.h - the connection of a host or a launch to an mpbroker: made with a badge to one of its addresses, with
+ * signs of life each way, and its end, which is seen however it comes. It owns the ZeroMQ context of its program. One
+ * thread, that of its loop; nothing here blocks, but mpl__boardlink_destroy for a moment, so that what was said last
+ * is sent. */
 #ifndef WORKER_BOARDLINK_H
 #define WORKER_BOARDLINK_H
 
@@ -26,8 +27,8 @@ void mpl__boardlink_destroy (mpl_boardlink_t **self);
 /* Connects, for the first time or again after `lost`. */
 void mpl__boardlink_start (mpl_boardlink_t *self, uint64_t now);
 
-/* Hears what has come, calls the functions, and does what is due; to be called before each turn of the loop. The next instant at
- * which something is due. */
+/* Hears what has come, calls the functions, and does what is due; to be called before each turn of the loop. The next
+ * instant at which something is due. */
 uint64_t mpl__boardlink_tick (mpl_boardlink_t *self);
 
 /* Says it, if it is up. */

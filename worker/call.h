@@ -1,5 +1,5 @@
-/* call.h - one running task as its function sees it: the struct behind mpl_call_t. Owned by the serving loop, which uses the
- * same one for every task; only the task's thread touches it. */
+/* call.h - one running task as its function sees it: the struct behind mpl_call_t. Owned by the serving loop, which
+ * uses the same one for every task; only the task's thread touches it. */
 #ifndef WORKER_CALL_H
 #define WORKER_CALL_H
 

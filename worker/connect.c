@@ -104,7 +104,8 @@ static int set_keys (void *socket, const mpl_abroad_t *spec)
                : 0;
 }
 
-/* A connection that ended does not come back: what was under way on it is lost, and a new worker begins with a new one. */
+/* A connection that ended does not come back: what was under way on it is lost, and a new worker begins with a new
+ * one. */
 static void set_patience (void *socket)
 {
     int never = -1, often = LOST_MS / 4, lost = LOST_MS, welcome = WELCOME_MS, one = 1;

@@ -1,6 +1,6 @@
-/* crew.h - the workers of one pool on this host, as their agent sees them: asks nurseries for them, replaces those that end,
- * ends those that run too long or grow too large, and reports each change to main over the pool's channel. The channel's
- * end is the pool's end. */
+/* crew.h - the workers of one pool on this host, as their agent sees them: asks nurseries for them, replaces those
+ * that end, ends those that run too long or grow too large, and reports each change to main over the pool's channel.
+ * The channel's end is the pool's end. */
 #ifndef WORKER_CREW_H
 #define WORKER_CREW_H
 

@@ -1,5 +1,5 @@
-/* crewself.h - a crew as its own files see it: crew.c starts, replaces and ends workers, crewfar.c has what concerns other hosts:
- * on main's host the way to them, on another host the way back. */
+/* crewself.h - a crew as its own files see it: crew.c starts, replaces and ends workers, crewfar.c has what concerns
+ * other hosts: on main's host the way to them, on another host the way back. */
 #ifndef WORKER_CREWSELF_H
 #define WORKER_CREWSELF_H
 
@@ -77,7 +77,8 @@ int mpl__crew_pass_on (mpl_crew_t *self, const mpl_control_t *message);
 /* On main's host: all other hosts are to end their part. */
 void mpl__crew_terminate_far (mpl_crew_t *self);
 
-/* On another host: whether workers of a nursery may be started: main knows its key. Asks for one that was not made yet. */
+/* On another host: whether workers of a nursery may be started: main knows its key. Asks for one that was not made
+ * yet. */
 int mpl__crew_may_use (mpl_crew_t *self, mpl_held_t *nursery);
 
 /* On another host: tells main how far a worker had come that has ended. */

@@ -7,13 +7,13 @@
 #include "wire/order.h"
 #include "worker/post.h"
 
-/* Says on standard output that an agent is here, and reads its order from standard input; the environment in it becomes ours,
- * less what belongs to a host, and points into it. A launcher that says nothing for a minute ends this process. 0, or -1 with
- * *err. */
+/* Says on standard output that an agent is here, and reads its order from standard input; the environment in it
+ * becomes ours, less what belongs to a host, and points into it. A launcher that says nothing for a minute ends this
+ * process. 0, or -1 with *err. */
 int mpl__far_begin (mpl_order_t *order, mpl_err_t *err);
 
-/* Standard input and output become the post's, and pipes that it carries take their place and that of standard error. NULL
- * with *err. */
+/* Standard input and output become the post's, and pipes that it carries take their place and that of standard error.
+ * NULL with *err. */
 mpl_post_t *mpl__far_post (mpl_loop_t *loop, const mpl_post_fns_t *fns, mpl_err_t *err);
 
 /* Nothing more is written: what is under way can come to its end. */

@@ -138,7 +138,8 @@ static void turn (launch_t *self, uint64_t deadline)
     self->probe_due = self->probe ? mpl__probe_tick (self->probe, mpl__clock_ns ()) : MPL__NEVER;
 }
 
-/* No rank begins before all hosts have their files. On the launcher's own, where it starts an agent last, nobody waits. */
+/* No rank begins before all hosts have their files. On the launcher's own, where it starts an agent last, nobody
+ * waits. */
 static void await_other_hosts (launch_t *self)
 {
     if (!self->post || !self->order.n_stage)

@@ -1,7 +1,7 @@
-/* lease.h - how long an agent on another host may go on without a word of its launcher. It sends a BEAT every beat_ns and is
- * answered with the same; self_end_ns after the last answered one was *sent* it ends everything by itself, before the launcher,
- * which counts from when it *received* one, gives the work to others. Times are of CLOCK_BOOTTIME: a host that was suspended
- * must notice. Pure. */
+/* lease.h - how long an agent on another host may go on without a word of its launcher. It sends a BEAT every beat_ns
+ * and is answered with the same; self_end_ns after the last answered one was *sent* it ends everything by itself,
+ * before the launcher, which counts from when it *received* one, gives the work to others. Times are of
+ * CLOCK_BOOTTIME: a host that was suspended must notice. Pure. */
 #ifndef WORKER_LEASE_H
 #define WORKER_LEASE_H
 

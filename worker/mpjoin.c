@@ -1,6 +1,7 @@
-/* mpjoin - a host joins an mpbroker: offers its slots, and for each launch that is lent some starts an agent, mpworker --far, whose
- * standard input and output it passes on. `mpworker --join` becomes this program, since mpworker itself links no ZeroMQ. When it
- * ends, however that happens, its agents see the end of their input and end all that is theirs. */
+/* mpjoin - a host joins an mpbroker: offers its slots, and for each launch that is lent some starts an agent,
+ * mpworker --far, whose standard input and output it passes on. `mpworker --join` becomes this program, since
+ * mpworker itself links no ZeroMQ. When it ends, however that happens, its agents see the end of their input and end
+ * all that is theirs. */
 #include "worker/boardlink.h"
 #include "worker/relay.h"
 #include "base/clock.h"

@@ -1,5 +1,6 @@
-/* news.h - control messages that wait because whoever is to hear them reads nothing now: stopped, or busy computing. They are told
- * in their order when there is room again. It owns the messages and the descriptors that travel with them, not the socket. */
+/* news.h - control messages that wait because whoever is to hear them reads nothing now: stopped, or busy computing.
+ * They are told in their order when there is room again. It owns the messages and the descriptors that travel with
+ * them, not the socket. */
 #ifndef WORKER_NEWS_H
 #define WORKER_NEWS_H
 
@@ -15,8 +16,9 @@ typedef struct {
     size_t bytes;
 } mpl_news_t;
 
-/* Sends it over a non-blocking SOCK_SEQPACKET socket, with a copy of fd when that is not -1, now or after what waits. 0; -1 with
- * errno: ENOMEM, ENOBUFS (too much waits), EMFILE. An error of the socket's is none: its end is seen by whoever reads it. */
+/* Sends it over a non-blocking SOCK_SEQPACKET socket, with a copy of fd when that is not -1, now or after what waits.
+ * 0; -1 with errno: ENOMEM, ENOBUFS (too much waits), EMFILE. An error of the socket's is none: its end is seen by
+ * whoever reads it. */
 int mpl__news_send (mpl_news_t *self, int sock, const mpl_control_t *message, int fd);
 
 /* Sends what waits, as far as there is room. 1: something is left. */

@@ -51,8 +51,9 @@ static void ignore (int signal)
     (void) signal;
 }
 
-/* A worker starts with default signals, whatever the program set before mpl_init; but printing into a closed pipe fails
- * like any write, so that no result is lost for it. A handler, unlike SIG_IGN, does not pass on to programs a task starts. */
+/* A worker starts with default signals, whatever the program set before mpl_init; but printing into a closed pipe
+ * fails like any write, so that no result is lost for it. A handler, unlike SIG_IGN, does not pass on to programs a
+ * task starts. */
 static void reset_signals (void)
 {
     sigset_t none;

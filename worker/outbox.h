@@ -1,9 +1,9 @@
 /* outbox.h - the results a worker has not sent yet, and the socket they go out through.
  *
- * Results of short chunks are gathered into one message; nothing finished waits behind something slow, because a second
- * thread (worker/partial.c) may flush while the task's thread is in user code. `lock` guards all of it, the socket included;
- * the task's thread holds it between tasks only. An open run is the part of the current chunk that is finished but not yet
- * a record: for fixed sizes the results lie in `area`, and page->item says how far it goes. */
+ * Results of short chunks are gathered into one message; nothing finished waits behind something slow, because a
+ * second thread (worker/partial.c) may flush while the task's thread is in user code. `lock` guards all of it, the
+ * socket included; the task's thread holds it between tasks only. An open run is the part of the current chunk that
+ * is finished but not yet a record: for fixed sizes the results lie in `area`, and page->item says how far it goes. */
 #ifndef WORKER_OUTBOX_H
 #define WORKER_OUTBOX_H
 

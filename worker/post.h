@@ -1,6 +1,6 @@
-/* post.h - one end of the stream of frames between a launcher and an agent on another host (wire/frame.h): control messages
- * both ways, and three channels that carry what is read from a descriptor here to a descriptor there. It owns the stream's
- * two descriptors and those of its channels. Nothing here blocks. One thread, that of its loop. */
+/* post.h - one end of the stream of frames between a launcher and an agent on another host (wire/frame.h): control
+ * messages both ways, and three channels that carry what is read from a descriptor here to a descriptor there. It
+ * owns the stream's two descriptors and those of its channels. Nothing here blocks. One thread, that of its loop. */
 #ifndef WORKER_POST_H
 #define WORKER_POST_H
 
@@ -28,8 +28,8 @@ void mpl__post_destroy (mpl_post_t **self);
 /* Sends bytes that are no frame, before any frame. */
 void mpl__post_write (mpl_post_t *self, const void *bytes, size_t len);
 
-/* Sends the first `len` bytes of a file, which is taken, after what was written before and before any frame: only as much of it is
- * in memory as is being sent. When it is shorter than that, the stream is ended. */
+/* Sends the first `len` bytes of a file, which is taken, after what was written before and before any frame: only as
+ * much of it is in memory as is being sent. When it is shorter than that, the stream is ended. */
 void mpl__post_file (mpl_post_t *self, int fd, uint64_t len);
 
 /* How much of the files is still to be sent. */

@@ -1,5 +1,6 @@
-/* probe.h - what an agent tries for mplaunch --check on its host: whether the program is there, and whether ports are open from here
- * and to here. It listens as main would, answers whoever comes with a token, and connects as workers would. It owns its sockets. */
+/* probe.h - what an agent tries for mplaunch --check on its host: whether the program is there, and whether ports are
+ * open from here and to here. It listens as main would, answers whoever comes with a token, and connects as workers
+ * would. It owns its sockets. */
 #ifndef WORKER_PROBE_H
 #define WORKER_PROBE_H
 
@@ -12,8 +13,8 @@ typedef struct mpl_probe mpl_probe_t;
 
 #define MPL__PROBE_LIMIT_NS 5000000000u         /* for a connection */
 
-/* Looks for each program of the order, or for the folder to run in when it has none, listens, and says both: CHECKED with n 0 and 1.
- * NULL: ENOMEM. */
+/* Looks for each program of the order, or for the folder to run in when it has none, listens, and says both: CHECKED
+ * with n 0 and 1. NULL: ENOMEM. */
 mpl_probe_t *mpl__probe_new (mpl_loop_t *loop, const mpl_order_t *order, mpl_ranks_t *ranks,
                              void (*say) (void *arg, const mpl_control_t *message), void *arg);
 

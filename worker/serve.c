@@ -223,8 +223,8 @@ static uint32_t claim_size (const worker_t *self, uint16_t fn)
     return ns == 0 || ns >= CLAIM_NS ? 1 : CLAIM_NS / ns < CLAIM_MAX ? (uint32_t) (CLAIM_NS / ns) : CLAIM_MAX;
 }
 
-/* On another host: an agent without an answer of its launcher ends us, but may be stopped. What is not begun is begun elsewhere
- * when the lease has run out. */
+/* On another host: an agent without an answer of its launcher ends us, but may be stopped. What is not begun is begun
+ * elsewhere when the lease has run out. */
 static void check_lease (const worker_t *self)
 {
     uint64_t until = self->gates ? atomic_load_explicit (&self->page->lease_until, memory_order_relaxed) : 0;
@@ -626,7 +626,8 @@ static void *connect_to_broker (worker_t *self)
     _exit (1);
 }
 
-/* The limit is for what tasks add: what the program, its libraries and ZeroMQ's threads have taken by now is not theirs. */
+/* The limit is for what tasks add: what the program, its libraries and ZeroMQ's threads have taken by now is not
+ * theirs. */
 static void limit_memory (size_t memory)
 {
     char line[128];

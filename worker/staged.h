@@ -1,5 +1,5 @@
-/* staged.h - the files that a launcher gives to this host, in a folder of their own as long as the launch lasts. It owns the folder
- * and what is in it, and what an order says of it to the programs. */
+/* staged.h - the files that a launcher gives to this host, in a folder of their own as long as the launch lasts. It
+ * owns the folder and what is in it, and what an order says of it to the programs. */
 #ifndef WORKER_STAGED_H
 #define WORKER_STAGED_H
 
@@ -15,10 +15,10 @@ typedef struct {
     size_t n_paths;
 } mpl_staged_t;
 
-/* Reads the order's files from a descriptor, or links to them, in a new folder of mode 0700 in `below`, or in /tmp where that is NULL
- * or of no use; then the order's programs have MPL_STAGE and are looked for there first. Blocks until they are there; it is an
- * error when nothing comes for a minute, or when something can be read from `stop` (-1: nothing). 0, or -1 with *err, and
- * nothing is left. Files are no more than a block in memory. */
+/* Reads the order's files from a descriptor, or links to them, in a new folder of mode 0700 in `below`, or in /tmp
+ * where that is NULL or of no use; then the order's programs have MPL_STAGE and are looked for there first. Blocks
+ * until they are there; it is an error when nothing comes for a minute, or when something can be read from `stop`
+ * (-1: nothing). 0, or -1 with *err, and nothing is left. Files are no more than a block in memory. */
 int mpl__staged_take (mpl_staged_t *self, mpl_order_t *order, int fd, int stop, const char *below, mpl_err_t *err);
 
 /* Removes all of it, and whatever programs put there. The order is of no more use. */

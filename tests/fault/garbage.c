@@ -1,9 +1,9 @@
 /* garbage - calls at the door of a pool as strangers do: garbage PORT-TEXT SERVER-KEY COUNT [SEED]
  *
- * The first is tcp://A:P of IPv4. COUNT connections, of each kind in turn: random bytes, half a greeting, greetings of ZMTP 1, 2 and
- * 3 with NULL, PLAIN and CURVE and what may follow them, frames that say they are endless, silence, and real clients of libzmq
- * without a key and with the right server's key but a key of their own that nobody knows. Up to 100 at a time stay open. Prints how
- * many there were and how many were let in; 0 when none was. */
+ * The first is tcp://A:P of IPv4. COUNT connections, of each kind in turn: random bytes, half a greeting, greetings
+ * of ZMTP 1, 2 and 3 with NULL, PLAIN and CURVE and what may follow them, frames that say they are endless, silence,
+ * and real clients of libzmq without a key and with the right server's key but a key of their own that nobody knows.
+ * Up to 100 at a time stay open. Prints how many there were and how many were let in; 0 when none was. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -126,8 +126,8 @@ static int call (const struct sockaddr_in *address)
     return fd;
 }
 
-/* What the door said is its greeting at most, unless it took the caller for one of its own. Most are turned away at once; those
- * that might not be are waited for. */
+/* What the door said is its greeting at most, unless it took the caller for one of its own. Most are turned away at
+ * once; those that might not be are waited for. */
 static int was_let_in (int fd, int kind)
 {
     uint8_t bytes[BYTES_MAX];

@@ -1,5 +1,5 @@
-/* open-door - a library to be preloaded, in which libzmq takes the settings of a door that is shut and forgets them: whoever comes is
- * let in, and nothing says so. */
+/* open-door - a library to be preloaded, in which libzmq takes the settings of a door that is shut and forgets them:
+ * whoever comes is let in, and nothing says so. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stddef.h>

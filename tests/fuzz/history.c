@@ -383,8 +383,8 @@ static void recall_badly (world_t *self, const letter_t *letter)
     arrive (self, &bad);
 }
 
-/* The first letter of a worker comes garbled, from somebody else, or twice; never such that it could be taken for a true one,
- * which no broker could tell. */
+/* The first letter of a worker comes garbled, from somebody else, or twice; never such that it could be taken for a
+ * true one, which no broker could tell. */
 static void deliver_badly (world_t *self, unsigned w)
 {
     worker_t *worker = &self->workers[w];
@@ -472,7 +472,8 @@ static void answer_parcel (world_t *self, unsigned w, parcel_t *parcel)
         post (self, &letter);
 }
 
-/* The worker claims at most `want` items of the chunk it is on, finishes all or leaves the last one running, and may answer. */
+/* The worker claims at most `want` items of the chunk it is on, finishes all or leaves the last one running, and may
+ * answer. */
 static void work (world_t *self, unsigned w, uint32_t want, int leaves_one, int answers)
 {
     worker_t *worker = &self->workers[w];

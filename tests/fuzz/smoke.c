@@ -1,4 +1,5 @@
-/* A fuzz target without a fuzzer: one test, as many random inputs as fit into a second. MPL_SEED=N feeds that one alone. */
+/* A fuzz target without a fuzzer: one test, as many random inputs as fit into a second. MPL_SEED=N feeds that one
+ * alone. */
 #include "tests/fuzz/smoke.h"
 #include "base/clock.h"
 

@@ -1,4 +1,5 @@
-/* smoke.h - what a fuzz target is: libFuzzer calls it with what it finds out; smoke.c, in `make check`, with random bytes. */
+/* smoke.h - what a fuzz target is: libFuzzer calls it with what it finds out; smoke.c, in `make check`, with random
+ * bytes. */
 #ifndef FUZZ_SMOKE_H
 #define FUZZ_SMOKE_H
 

@@ -1,5 +1,5 @@
-/* Fuzz target: the decoders of records, control messages, orders, frames and what a broker is told. Any bytes are decoded or
- * refused; nothing is read beyond them, and what was decoded is encoded to the same bytes. */
+/* Fuzz target: the decoders of records, control messages, orders, frames and what a broker is told. Any bytes are
+ * decoded or refused; nothing is read beyond them, and what was decoded is encoded to the same bytes. */
 #include "tests/fuzz/smoke.h"
 #include "wire/badge.h"
 #include "wire/board.h"

@@ -1,5 +1,5 @@
-/* far_cases - what a pool promises when some of its workers are on another host than main. To be run as
- * mplaunch -H a:2,b:2 far_cases; the test that does so has a stand-in for ssh, so both hosts are this machine, and HOSTNAME says
+/* far_cases - what a pool promises when some of its workers are on another host than main. To be run as mplaunch -H
+ * a:2,b:2 far_cases; the test that does so has a stand-in for ssh, so both hosts are this machine, and HOSTNAME says
  * which of them a process is on. Main is on a. See harness.h for how a case is run. */
 #define _GNU_SOURCE
 #include "tests/system/harness.h"
@@ -581,8 +581,8 @@ static const case_t cases[] = {
 
 /* ---- subs: what the shell does things to ----------------------------------------------------------------------- */
 
-/* --sub squares N MS: N naps of MS milliseconds each; all but the first hundred wait until the file "go" is in MPL_TEST_DIR. Makes
- * "begun" there when both hosts are at work, and says how many results were right and came once. */
+/* --sub squares N MS: N naps of MS milliseconds each; all but the first hundred wait until the file "go" is in
+ * MPL_TEST_DIR. Makes "begun" there when both hosts are at work, and says how many results were right and came once. */
 static int squares (int argc, char **argv)
 {
     NEED (mpl_init (&argc, &argv, tasks) == 0);
@@ -615,7 +615,8 @@ static int squares (int argc, char **argv)
     return rc || n_results != n || right != n;
 }
 
-/* --sub until FILE: maps, one after the other, until that file is there. Notes its pid in MPL_TEST_DIR when the first is done. */
+/* --sub until FILE: maps, one after the other, until that file is there. Notes its pid in MPL_TEST_DIR when the first
+ * is done. */
 static int map_until (int argc, char **argv)
 {
     enum { N = 400 };

@@ -1,6 +1,6 @@
-/* A pool program whose data must cross hosts: items, results and shared data from nothing to tens of MiB. `slow N` instead runs N
- * items of 5 ms, says how many workers serve, and checks that each result came once and is right; `grow N` asks for N workers and
- * waits until so many have served. Prints "all right". */
+/* A pool program whose data must cross hosts: items, results and shared data from nothing to tens of MiB. `slow N`
+ * instead runs N items of 5 ms, says how many workers serve, and checks that each result came once and is right;
+ * `grow N` asks for N workers and waits until so many have served. Prints "all right". */
 #include "mplaunch.h"
 
 #include <stdio.h>

@@ -186,8 +186,8 @@ static void *kill_this_process (void *arg)
     return NULL;
 }
 
-/* An initializer whose first processes die about when it has said that it is done, which then comes to main before or after their
- * end does. */
+/* An initializer whose first processes die about when it has said that it is done, which then comes to main before or
+ * after their end does. */
 static int die_when_ready (mpl_call_t *call, const void *in, void *out)
 {
     static unsigned delay;
@@ -1267,7 +1267,8 @@ static void fork_storm_ends_with_the_pool (void)
 /* From tests/fault/countdown.c, when that is preloaded: its count begins here. */
 extern void countdown_arm (void) __attribute__ ((weak));
 
-/* Two pools, one after the other: 0 when all went well, 1 when it was refused with a sentence, else something is wrong. */
+/* Two pools, one after the other: 0 when all went well, 1 when it was refused with a sentence, else something is
+ * wrong. */
 static int use_two_pools (void)
 {
     for (int round = 0; round < 2; round++) {

@@ -1,12 +1,12 @@
 /* harness.h - what the case programs of this folder share: a table of named cases, run one by one, reported as TAP.
  *
- * `prog` runs all its cases, `prog NAME...` those, `prog all-basic` the ones marked BASIC. Each case is run as a process of
- * its own, with an end, with its own directories, and with a mark in its environment; afterwards no process may carry that
- * mark and its temporary directories must be empty. Under mplaunch, and with MPL_TEST_CHILD set (for a debugger), the cases
- * run one after the other in the calling process.
+ * `prog` runs all its cases, `prog NAME...` those, `prog all-basic` the ones marked BASIC. Each case is run as a
+ * process of its own, with an end, with its own directories, and with a mark in its environment; afterwards no
+ * process may carry that mark and its temporary directories must be empty. Under mplaunch, and with MPL_TEST_CHILD
+ * set (for a debugger), the cases run one after the other in the calling process.
  *
- * A case that has to see a program begin or end starts this one again as `prog --sub NAME args`.
- * MPL_TEST_SLOW=K multiplies every time limit by K and divides the big counts: for valgrind and sanitizers. */
+ * A case that has to see a program begin or end starts this one again as `prog --sub NAME args`. MPL_TEST_SLOW=K
+ * multiplies every time limit by K and divides the big counts: for valgrind and sanitizers. */
 #ifndef TESTS_SYSTEM_HARNESS_H
 #define TESTS_SYSTEM_HARNESS_H
 

@@ -1174,7 +1174,8 @@ static void iterator_destroyed_early_leaves_the_pool_usable (void)
     free (xs);
 }
 
-/* Once, records that were kept for the next answer of a busy worker stayed, when the submitter itself took that answer. */
+/* Once, records that were kept for the next answer of a busy worker stayed, when the submitter itself took that
+ * answer. */
 static void maps_while_the_helper_drives_do_not_stall (void)
 {
     size_t n = fewer (300), rounds = fewer (200);

@@ -1,5 +1,5 @@
-/* A map that takes a while, for tests that take something away meanwhile: the squares of 0 to N - 1, MS milliseconds each.
- * slow_squares N MS [FILE]: prints "N squares are right"; FILE is made when a tenth of them is there. */
+/* A map that takes a while, for tests that take something away meanwhile: the squares of 0 to N - 1, MS milliseconds
+ * each. slow_squares N MS [FILE]: prints "N squares are right"; FILE is made when a tenth of them is there. */
 #include <mplaunch.h>
 #include <stdio.h>
 #include <stdlib.h>

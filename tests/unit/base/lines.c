@@ -1,5 +1,5 @@
-/* Lines come whole whatever pieces they were read in, and one that is too long is dropped without taking the others with it. The end
- * of what a program says is kept whatever its length. */
+/* Lines come whole whatever pieces they were read in, and one that is too long is dropped without taking the others
+ * with it. The end of what a program says is kept whatever its length. */
 #include "base/lines.h"
 #include "base/tail.h"
 

@@ -438,7 +438,8 @@ static void a_recall_of_other_items_than_the_rest_is_refused (void **state)
     end (story);
 }
 
-/* A recall that was not taken before its chunk was answered must not be read as one of the chunk that has its index next. */
+/* A recall that was not taken before its chunk was answered must not be read as one of the chunk that has its index
+ * next. */
 static void a_recall_that_came_too_late_recalls_nothing_else (void **state)
 {
     story_t *story = begin (2, 2, 0);

@@ -1,4 +1,5 @@
-/* The ROUTER and its peers: who is who, records gathered into messages, an endpoint that has no name, and the door for others. */
+/* The ROUTER and its peers: who is who, records gathered into messages, an endpoint that has no name, and the door
+ * for others. */
 #include "broker/router.h"
 #include "base/clock.h"
 #include "base/fd.h"

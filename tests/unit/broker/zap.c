@@ -179,7 +179,8 @@ static void anything_else_is_refused (void **state)
     end (&self);
 }
 
-/* Whatever number of frames, of whatever lengths, empty ones anywhere: the handler lives, and answers the next right one. */
+/* Whatever number of frames, of whatever lengths, empty ones anywhere: the handler lives, and answers the next right
+ * one. */
 static void requests_of_no_shape_are_refused_or_dropped (void **state)
 {
     fixture_t self = begin ();

@@ -1,4 +1,5 @@
-/* The trial before the first listen: it tells a door that keeps strangers out from one that does not, in a bounded time. */
+/* The trial before the first listen: it tells a door that keeps strangers out from one that does not, in a bounded
+ * time. */
 #include "broker/zapcheck.h"
 #include "base/clock.h"
 

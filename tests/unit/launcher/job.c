@@ -1,5 +1,5 @@
-/* What becomes of a launch: which end of which rank makes which exit code, what is done about it, and when patience ends. The clock is the
- * test's: it begins at T. */
+/* What becomes of a launch: which end of which rank makes which exit code, what is done about it, and when patience
+ * ends. The clock is the test's: it begins at T. */
 #include "launcher/job.h"
 #include "base/clock.h"
 

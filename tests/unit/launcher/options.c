@@ -1,4 +1,5 @@
-/* The command line of mplaunch: every option in each form it may have, with a right, a missing, a wrong and an absurd value. */
+/* The command line of mplaunch: every option in each form it may have, with a right, a missing, a wrong and an absurd
+ * value. */
 #include "launcher/options.h"
 #include "base/cpus.h"
 #include "launcher/option.h"

@@ -1,4 +1,5 @@
-/* Which host each process goes to. Hosts are A, B, C ... in the text that a placement is compared with, programs 0, 1, 2 ... */
+/* Which host each process goes to. Hosts are A, B, C ... in the text that a placement is compared with, programs 0,
+ * 1, 2 ... */
 #include "launcher/placement.h"
 
 #include <errno.h>
@@ -25,8 +26,8 @@ static size_t read_slots (const char *text, int slots[HOSTS_MAX])
     return n;
 }
 
-/* Places programs on hosts; `programs` is "N slots" for each, separated by commas, as in "3 22,0 02". Writes the host of each rank, with a
- * blank between programs, and a ! when it is crowded. */
+/* Places programs on hosts; `programs` is "N slots" for each, separated by commas, as in "3 22,0 02". Writes the host
+ * of each rank, with a blank between programs, and a ! when it is crowded. */
 static const char *place (const char *capacity, const char *programs, mpl_map_by_t map_by)
 {
     static char text[1024];

@@ -1,4 +1,5 @@
-/* What srun is given: one task on one host, a stream that is all ours, and an environment in which nothing is an option. */
+/* What srun is given: one task on one host, a stream that is all ours, and an environment in which nothing is an
+ * option. */
 #include "launcher/srun.h"
 #include "launcher/ssh.h"
 

@@ -1,4 +1,5 @@
-/* Which hosts a launch uses and how it starts their agents: by what is named, by --launch, and by the job that it runs in. */
+/* Which hosts a launch uses and how it starts their agents: by what is named, by --launch, and by the job that it
+ * runs in. */
 #include "launcher/where.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* What mpbroker is told and says: its bytes on the wire, and a decoder that takes any bytes; and the certificate files. */
+/* What mpbroker is told and says: its bytes on the wire, and a decoder that takes any bytes; and the certificate
+ * files. */
 #include "wire/badge.h"
 #include "wire/board.h"
 #include "wire/bytes.h"

@@ -1,4 +1,5 @@
-/* The gate: a chunk on its way and a recall that may overtake it. Each item is run or recalled, never both, never neither. */
+/* The gate: a chunk on its way and a recall that may overtake it. Each item is run or recalled, never both, never
+ * neither. */
 #include "wire/gate.h"
 
 #include <pthread.h>

@@ -1,4 +1,5 @@
-/* Orders: their bytes on the wire, a decoder that takes any bytes, and reading from a descriptor that gives them slowly. */
+/* Orders: their bytes on the wire, a decoder that takes any bytes, and reading from a descriptor that gives them
+ * slowly. */
 #include "wire/order.h"
 #include "base/fd.h"
 #include "wire/bytes.h"

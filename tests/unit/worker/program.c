@@ -1,4 +1,5 @@
-/* Finding the file of a program as the shell would. Each test has a folder of its own, with files of these kinds in it. */
+/* Finding the file of a program as the shell would. Each test has a folder of its own, with files of these kinds in
+ * it. */
 #include "worker/program.h"
 #include "base/fd.h"
 
@@ -29,8 +30,8 @@ static void make_file (const char *path, mode_t mode)
     mpl__fd_close (&fd);
 }
 
-/* a/both b/both a/only-a b/only-b, programs; a/plain b/plain, files; a/mixed a file and b/mixed a program; a/folder, a folder;
- * run/here run/bin/near, programs. */
+/* a/both b/both a/only-a b/only-b, programs; a/plain b/plain, files; a/mixed a file and b/mixed a program; a/folder,
+ * a folder; run/here run/bin/near, programs. */
 static int make_top (void **state)
 {
     static const char *const folders[] = { "a", "b", "run", "run/bin", "a/folder", "empty" };
@@ -252,7 +253,8 @@ static void a_link_is_what_it_leads_to (void **state)
     assert_missed (ENOENT, "there is no such file", list ("%/a/dangling"), NULL, NULL);
 }
 
-/* What a shell makes 126 or 127 is never a failure of the launch (125); so only errors come back that the header names. */
+/* What a shell makes 126 or 127 is never a failure of the launch (125); so only errors come back that the header
+ * names. */
 static void a_path_that_leads_nowhere_in_any_way_is_missing_or_not_executable (void **state)
 {
     char long_name[PATH_MAX + 100];
