@@ -99,6 +99,7 @@ rm ssh.go
 run "$launch" --timeout 0.5 --stage data -H localhost:1,slow:1 echo started
 check "so_does_a_time_limit" eval '[ $code -eq 124 ] && [ ! -s out ]'
 touch ssh.go
+wait_until 5 eval '[ -z "$(marked)" ]'                    # the sleeps of the slow ssh are over, those of the next are its ranks
 start "$launch" --stage data -H a sleep 60
 wait_until 5 eval '[ "$(marked_as sleep | wc -l)" -eq 1 ]'
 check "they_are_there_as_long_as_the_job" [ -n "$(staged)" ]
