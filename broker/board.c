@@ -423,8 +423,11 @@ static int take_of_launch (mpl_the_board_t *self, peer_t *peer, const mpl_board_
     if (message->type == MPL__B_WANT)
         return mpl__ledger_want (self->ledger, peer->number, message->slots, now);
     if (mpl__ledger_find (self->ledger, message->lease, &lease) == 0 && lease.launch == peer->number) {
-        end_streams_of_lease (self, message->lease);
-        mpl__ledger_return (self->ledger, peer->number, message->lease, now);
+        if (!message->slots)
+            end_streams_of_lease (self, message->lease);
+        if (message->slots < lease.slots)
+            tell (self, "%s gives back %llu slots", peer->name, (unsigned long long) (lease.slots - message->slots));
+        mpl__ledger_return (self->ledger, peer->number, message->lease, message->slots, now);
     }
     return 0;
 }
@@ -500,6 +503,9 @@ static void act (mpl_the_board_t *self, const mpl_ledger_action_t *action)
         message.type = MPL__B_LOST;
         message.body = "its host has left the broker";
         message.len = strlen (message.body);
+        break;
+    case MPL__LEDGER_RECLAIM:
+        message.type = MPL__B_RECLAIM;
         break;
     case MPL__LEDGER_NOTHING:
         return;

@@ -45,6 +45,7 @@ typedef struct {
     uint32_t prev, next;
     uint16_t n_free;
     uint8_t place;
+    uint8_t is_retired;                 /* it gets nothing more, and goodbye when it holds nothing */
     uint16_t *free_slots;               /* a stack */
 } worker_t;
 
@@ -222,7 +223,7 @@ void mpl__core_destroy (mpl_core_t **self_p)
 
 static place_t place_of (const mpl_core_t *self, const worker_t *worker)
 {
-    if (self->max_tasks && worker->tasks_left == 0)
+    if (worker->is_retired || (self->max_tasks && worker->tasks_left == 0))
         return worker->held.n ? BUSY : RETIRING;
     if (worker->held.n == 0)
         return IDLE;
@@ -255,6 +256,7 @@ int mpl__core_join (mpl_core_t *self, int number)
         return -1;
     }
     worker->tasks_left = self->max_tasks;
+    worker->is_retired = 0;
     worker->ahead_ns = 0;
     worker->n_unknown = 0;
     worker->n_free = MPL__SLOTS;
@@ -562,6 +564,24 @@ void mpl__core_cancel (mpl_core_t *self, void *owner)
                 if (self->chunks[i].is_announced && !self->chunks[i].is_recalled)
                     ask_recall (self, i);
             }
+}
+
+int mpl__core_retire (mpl_core_t *self, int number)
+{
+    if (number < 0 || (size_t) number >= self->max_workers || self->workers[number].place == AWAY) {
+        errno = ENOENT;
+        return -1;
+    }
+    worker_t *worker = &self->workers[number];
+    if (worker->is_retired)
+        return 0;
+    worker->is_retired = 1;
+    for (uint32_t i = worker->held.tail; i != NONE; i = self->chunks[i].prev)
+        if (self->chunks[i].is_announced && !self->chunks[i].is_recalled)
+            ask_recall (self, i);
+    if (worker->held.n || worker->place != BUSY)        /* else goodbye was said to it: it had done its max_tasks */
+        settle (self, (uint32_t) number);
+    return 0;
 }
 
 /* The newest chunk of a worker that is worth taking back now; *due is lowered to when an older look would pay. */

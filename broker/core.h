@@ -35,7 +35,7 @@ typedef enum {
     MPL__DO_SEND,           /* send the chunk to the worker */
     MPL__DO_RECALL,         /* take back what the worker has not claimed of the chunk, then mpl__core_recalled */
     MPL__DO_FAIL,           /* the item `first` of owner is given up: its worker died on it, attempts in all */
-    MPL__DO_RETIRE          /* the worker has done its max_tasks and holds nothing: say goodbye */
+    MPL__DO_RETIRE          /* the worker has done its max_tasks, or was retired, and holds nothing: say goodbye */
 } mpl_action_type_t;
 
 typedef struct {
@@ -71,6 +71,10 @@ int mpl__core_join (mpl_core_t *self, int worker);
 /* It serves no more. chunk and item (offset in it) are what was in user code; chunk 0: nothing was. Chunks it held are
  * queued again or fail. 0; -1: ENOENT, ENOMEM (nothing changed). */
 int mpl__core_leave (mpl_core_t *self, int worker, mpl_left_t why, uint64_t chunk, uint32_t item);
+
+/* It gets nothing more: what it has not begun is recalled, and when the rest is done, it is said goodbye to (DO_RETIRE). 0;
+ * -1: ENOENT. */
+int mpl__core_retire (mpl_core_t *self, int worker);
 
 /* How many items a chunk may have that is submitted now, at most `want`; 0: no worker has room. cost_ns is the expected
  * duration of one item, 0 when it is not known: such a chunk goes to an idle worker only. */

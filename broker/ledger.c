@@ -21,6 +21,8 @@ typedef struct {
 
 typedef struct {
     mpl_ledger_lease_t lease;
+    uint64_t most;                      /* slots that its launch can use under it: what it began with */
+    uint64_t wished;                    /* that it was last told to use */
     int is_returned;                    /* and still in use */
 } entry_t;
 
@@ -179,10 +181,11 @@ static void give_back (mpl_ledger_t *self, entry_t *entry, uint64_t now)
         end_lease (self, entry, now);
 }
 
-/* A served launch does not get others for those it loses or gives back, unless it says that it wants them. */
+/* A served launch does not get others for those it loses or gives back, unless it says that it wants them, or was
+ * asked to. */
 static void wants_no_more (launch_t *launch, const entry_t *entry)
 {
-    if (launch && launch->state == SERVED && !entry->is_returned)
+    if (launch && launch->state == SERVED && !entry->is_returned && entry->wished >= entry->lease.slots)
         launch->want -= entry->lease.slots < launch->want ? entry->lease.slots : launch->want;
 }
 
@@ -223,15 +226,30 @@ int mpl__ledger_end_launch (mpl_ledger_t *self, uint64_t id, uint64_t now)
     return 0;
 }
 
-int mpl__ledger_return (mpl_ledger_t *self, uint64_t id, uint64_t lease, uint64_t now)
+static void give_back_some (mpl_ledger_t *self, entry_t *entry, launch_t *launch, uint64_t keeps, uint64_t now)
+{
+    host_t *host = find_host (self, entry->lease.host);
+    uint64_t n = entry->lease.slots - keeps;
+
+    entry->lease.slots = keeps;
+    host->n_free += n;
+    launch->has -= n;
+    has_changed (self, now);
+}
+
+int mpl__ledger_return (mpl_ledger_t *self, uint64_t id, uint64_t lease, uint64_t keeps, uint64_t now)
 {
     entry_t *entry = find_lease (self, lease);
     launch_t *launch = find_launch (self, id);
 
     if (!entry || !launch || entry->lease.launch != id)
         return fail (ENOENT);
-    if (entry->is_returned)
+    if (entry->is_returned || keeps >= entry->lease.slots)
         return 0;
+    if (keeps) {
+        give_back_some (self, entry, launch, keeps, now);
+        return 0;
+    }
     wants_no_more (launch, entry);
     give_back (self, entry, now);
     return 0;
@@ -330,11 +348,12 @@ static uint64_t deal (mpl_ledger_t *self, state_t state, uint64_t n_free)
     return n_free;
 }
 
-/* What a launch would have if all were dealt out anew. */
-static uint64_t fair_share (const mpl_ledger_t *self, const launch_t *of)
+/* What launches would have at most if all were dealt out anew; *rest is what cannot be divided. */
+static uint64_t fair_level (const mpl_ledger_t *self, uint64_t *rest)
 {
     uint64_t low = 0, high = MPL__LEDGER_SLOTS_MAX, all = mpl__ledger_slots (self, NULL);
 
+    *rest = all;
     while (low < high) {
         uint64_t middle = (low + high + 1) / 2, sum = 0;
         for (size_t i = 0; i < self->n_launches; i++)
@@ -344,41 +363,96 @@ static uint64_t fair_share (const mpl_ledger_t *self, const launch_t *of)
             low = middle;
         else
             high = middle - 1;
+        *rest = sum <= all ? all - sum : *rest;
     }
-    return of->want < low ? of->want : low;
+    return low;
+}
+
+static uint64_t fair_share (const mpl_ledger_t *self, const launch_t *of)
+{
+    uint64_t rest, level = fair_level (self, &rest);
+
+    return of->want < level ? of->want : level;
 }
 
 /* ---- a round --------------------------------------------------------------------------------------------------- */
 
-static host_t *emptiest (const mpl_ledger_t *self)
+static entry_t *lease_of (const mpl_ledger_t *self, const launch_t *launch, const host_t *host)
+{
+    for (size_t i = 0; i < self->n_leases; i++) {
+        entry_t *entry = &self->leases[i];
+        if (entry->lease.launch == launch->id && entry->lease.host == host->id && !entry->is_returned)
+            return entry;
+    }
+    return NULL;
+}
+
+/* How much a host can give a launch. One that runs has an agent on each of its hosts and cannot start a second one, nor
+ * can the one there do with more than it began with. */
+static uint64_t can_give (const mpl_ledger_t *self, const host_t *host, const launch_t *launch)
+{
+    const entry_t *entry = launch->state == SERVED && host->n_free ? lease_of (self, launch, host) : NULL;
+    uint64_t room = entry ? entry->most - entry->lease.slots : UINT64_MAX;
+
+    return room < host->n_free ? room : host->n_free;
+}
+
+static host_t *most_generous (const mpl_ledger_t *self, const launch_t *launch)
 {
     host_t *best = NULL;
+    uint64_t most = 0;
 
-    for (size_t i = 0; i < self->n_hosts; i++)
-        if (self->hosts[i].n_free && (!best || self->hosts[i].n_free > best->n_free))
+    for (size_t i = 0; i < self->n_hosts; i++) {
+        uint64_t n = can_give (self, &self->hosts[i], launch);
+        if (n > most) {
+            most = n;
             best = &self->hosts[i];
+        }
+    }
     return best;
 }
 
-/* What there is no memory for stays free, for another round. */
+static entry_t *add_lease (mpl_ledger_t *self, const launch_t *launch, const host_t *host)
+{
+    if (MAKE_ROOM (self, leases) < 0)
+        return NULL;
+    entry_t *entry = &self->leases[self->n_leases++];
+    *entry = (entry_t) { .lease = { ++self->last_lease, launch->id, host->id, 0, 0 } };
+    return entry;
+}
+
+static int lend_of (mpl_ledger_t *self, launch_t *launch, host_t *host, uint64_t n)
+{
+    entry_t *entry = has_room_for_action (self) ? lease_of (self, launch, host) : NULL;
+
+    if (!entry && (!has_room_for_action (self) || !(entry = add_lease (self, launch, host))))
+        return -1;
+    entry->lease.slots += n;
+    entry->most = entry->lease.slots > entry->most ? entry->lease.slots : entry->most;
+    entry->wished = entry->lease.slots;
+    host->n_free -= n;
+    launch->has += n;
+    act (self, &(mpl_ledger_action_t) { MPL__LEDGER_LEND, launch->id, host->id, entry->lease.lease, entry->lease.slots, 0 });
+    return 0;
+}
+
+/* What there is no memory for stays free, for another round; so does what this launch can make no use of. */
 static int lend (mpl_ledger_t *self, launch_t *launch, uint64_t now)
 {
-    while (launch->given) {
-        host_t *host = emptiest (self);
-        if (!host || MAKE_ROOM (self, leases) < 0 || !has_room_for_action (self)) {
-            launch->given = 0;
-            return -1;
-        }
-        uint64_t n = launch->given < host->n_free ? launch->given : host->n_free;
-        mpl_ledger_lease_t lease = { ++self->last_lease, launch->id, host->id, n, 0 };
-        self->leases[self->n_leases++] = (entry_t) { .lease = lease };
-        host->n_free -= n;
-        launch->given -= n;
-        launch->has += n;
+    int rc = 0;
+
+    while (launch->given && !rc) {
+        host_t *host = most_generous (self, launch);
+        if (!host)
+            break;
+        uint64_t n = can_give (self, host, launch);
+        n = launch->given < n ? launch->given : n;
         launch->first_at = launch->first_at < now ? launch->first_at : now;
-        act (self, &(mpl_ledger_action_t) { MPL__LEDGER_LEND, launch->id, host->id, lease.lease, n, 0 });
+        rc = lend_of (self, launch, host, n);
+        launch->given -= n;
     }
-    return 0;
+    launch->given = 0;
+    return rc;
 }
 
 static uint64_t count_having (const mpl_ledger_t *self)
@@ -390,9 +464,22 @@ static uint64_t count_having (const mpl_ledger_t *self)
     return n;
 }
 
+/* Until when a launch with less than its share waits for more. */
+static uint64_t patience_of (const mpl_ledger_t *self, const launch_t *launch)
+{
+    uint64_t wait = MPL__LEDGER_PATIENCE_NS;
+
+    if (!launch->has || launch->first_at == MPL__NEVER)
+        return MPL__NEVER;
+    for (size_t i = 0; i < self->n_leases; i++)
+        if (self->leases[i].wished < self->leases[i].lease.slots)
+            wait = MPL__LEDGER_RECLAIM_NS;
+    return launch->first_at + wait;
+}
+
 static void serve (mpl_ledger_t *self, launch_t *launch, uint64_t now)
 {
-    int has_waited = launch->first_at != MPL__NEVER && now >= launch->first_at + MPL__LEDGER_PATIENCE_NS;
+    int has_waited = now >= patience_of (self, launch);
 
     if (launch->state != WAITS || !has_room_for_action (self))
         return;
@@ -402,6 +489,71 @@ static void serve (mpl_ledger_t *self, launch_t *launch, uint64_t now)
     } else if (launch->has >= fair_share (self, launch) || has_waited) {
         launch->state = SERVED;
         act (self, &(mpl_ledger_action_t) { .kind = MPL__LEDGER_READY, .launch = launch->id, .slots = launch->has });
+    }
+}
+
+/* The highest level at which a launch that keeps no more than that of each lease keeps at most `all`. */
+static uint64_t level_of_leases (const mpl_ledger_t *self, const launch_t *launch, uint64_t all)
+{
+    uint64_t low = 0, high = MPL__LEDGER_SLOTS_MAX;
+
+    while (low < high) {
+        uint64_t middle = (low + high + 1) / 2, sum = 0;
+        for (size_t i = 0; i < self->n_leases; i++) {
+            const entry_t *entry = &self->leases[i];
+            if (entry->lease.launch == launch->id && !entry->is_returned)
+                sum += entry->lease.slots < middle ? entry->lease.slots : middle;
+        }
+        if (sum <= all)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+/* Says of each of its leases what it may go on using of it, if it may have `all`. */
+static void wish (mpl_ledger_t *self, const launch_t *launch, uint64_t all)
+{
+    uint64_t level = level_of_leases (self, launch, all), left = all;
+
+    for (size_t i = 0; i < self->n_leases; i++)
+        if (self->leases[i].lease.launch == launch->id && !self->leases[i].is_returned)
+            left -= self->leases[i].lease.slots < level ? self->leases[i].lease.slots : level;
+    for (size_t i = 0; i < self->n_leases; i++) {
+        entry_t *entry = &self->leases[i];
+        if (entry->lease.launch != launch->id || entry->is_returned)
+            continue;
+        uint64_t slots = entry->lease.slots < level ? entry->lease.slots : level;
+        if (entry->lease.slots > level && left) {
+            slots++;
+            left--;
+        }
+        if (slots == entry->wished || !has_room_for_action (self))
+            continue;
+        entry->wished = slots;
+        act (self, &(mpl_ledger_action_t) { MPL__LEDGER_RECLAIM, launch->id, entry->lease.host, entry->lease.lease, slots, 0 });
+    }
+}
+
+/* Nobody is left with nothing: there main would have no worker. What cannot be divided stays with who has it. */
+static void reclaim (mpl_ledger_t *self)
+{
+    uint64_t rest = 0, level = fair_level (self, &rest);
+    int is_needed = 0;
+
+    level = level ? level : 1;
+    for (size_t i = 0; i < self->n_launches; i++) {
+        const launch_t *launch = &self->launches[i];
+        is_needed |= launch->state == WAITS && launch->has < (launch->want < level ? launch->want : level);
+    }
+    for (size_t i = 0; i < self->n_launches; i++) {
+        const launch_t *launch = &self->launches[i];
+        if (launch->state != SERVED)
+            continue;
+        int has_too_much = is_needed && launch->has > level, has_of_rest = has_too_much && rest;
+        rest -= has_of_rest;
+        wish (self, launch, has_too_much ? level + has_of_rest : launch->has);
     }
 }
 
@@ -418,6 +570,7 @@ static void make_round (mpl_ledger_t *self, uint64_t now)
     /* Shares are those before anyone is served; who is served then wants what it has. */
     for (size_t i = 0; i < self->n_launches; i++)
         serve (self, &self->launches[i], now);
+    reclaim (self);
     for (size_t i = 0; i < self->n_actions; i++)
         if (self->actions[i].kind == MPL__LEDGER_READY) {
             launch_t *launch = find_launch (self, self->actions[i].launch);
@@ -434,9 +587,8 @@ static uint64_t patience_ends (const mpl_ledger_t *self)
 
     for (size_t i = 0; i < self->n_launches; i++) {
         const launch_t *launch = &self->launches[i];
-        if (launch->state == WAITS && launch->has && launch->first_at != MPL__NEVER
-            && launch->first_at + MPL__LEDGER_PATIENCE_NS < due)
-            due = launch->first_at + MPL__LEDGER_PATIENCE_NS;
+        uint64_t at = launch->state == WAITS ? patience_of (self, launch) : MPL__NEVER;
+        due = at < due ? at : due;
     }
     return due;
 }
@@ -504,6 +656,8 @@ const char *mpl__ledger_check (const mpl_ledger_t *self)
         const entry_t *entry = &self->leases[k];
         if (!find_host (self, entry->lease.host) || !find_launch (self, entry->lease.launch) || !entry->lease.slots)
             return "a lease without host, launch or slots";
+        if (entry->most < entry->lease.slots)
+            return "a lease is larger than its launch can use";
         if (entry->is_returned && !entry->lease.is_used)
             return "a lease that was given back is still there";
     }

@@ -7,7 +7,13 @@
  * them each free slot goes to whoever has the fewest, the first come of those. A launch is served, and starts, when
  * it has all it wants, or its fair share (what it would have if all slots were dealt out anew among all launches), or
  * when it has had something for MPL__LEDGER_PATIENCE_NS. From then on it wants no more than it has, unless it says
- * so. What runs is never taken away. Of hosts, those with the most free slots are lent first. */
+ * so. Of hosts, those with the most free slots are lent first.
+ *
+ * While somebody waits with less than its fair share, those who have more than theirs are asked for what is too much
+ * (RECLAIM), most of where they have most, and of their earliest lease, where main is, last. A pool gives slots back as
+ * its workers end what they are on; other programs keep theirs, so nobody is relied upon: it is free when it is returned.
+ * Who is waiting for that has MPL__LEDGER_RECLAIM_NS of patience. What a launch has given back it gets again, when there is
+ * something free that nobody waits for. */
 #ifndef BROKER_LEDGER_H
 #define BROKER_LEDGER_H
 
@@ -19,15 +25,17 @@
 #define MPL__LEDGER_SLOTS_MAX 65536u            /* of one host, and wanted by one launch */
 #define MPL__LEDGER_GATHER_NS UINT64_C (100000000)
 #define MPL__LEDGER_PATIENCE_NS UINT64_C (1000000000)
+#define MPL__LEDGER_RECLAIM_NS UINT64_C (5000000000)
 
 typedef struct mpl_ledger mpl_ledger_t;
 
 typedef enum {
     MPL__LEDGER_NOTHING,
-    MPL__LEDGER_LEND,                   /* to `launch`: `slots` of `host`, as `lease` */
+    MPL__LEDGER_LEND,                   /* to `launch`: `slots` of `host`, as `lease`; or so many in all under one it has */
     MPL__LEDGER_READY,                  /* `launch` is served, with `slots` in all */
     MPL__LEDGER_WAIT,                   /* `launch` got nothing in this round: `slots` there are in all, `launches` have some */
-    MPL__LEDGER_LOST                    /* the host of `lease` has gone */
+    MPL__LEDGER_LOST,                   /* the host of `lease` has gone */
+    MPL__LEDGER_RECLAIM                 /* `launch` may use `slots` of `lease`, and is to give back what it has above that */
 } mpl_ledger_kind_t;
 
 typedef struct {
@@ -57,8 +65,8 @@ int mpl__ledger_want (mpl_ledger_t *self, uint64_t launch, uint64_t want, uint64
 /* It is over: its leases are given back, those in use when they are not any more. */
 int mpl__ledger_end_launch (mpl_ledger_t *self, uint64_t launch, uint64_t now);
 
-/* One lease is given back, when it is not in use any more. */
-int mpl__ledger_return (mpl_ledger_t *self, uint64_t launch, uint64_t lease, uint64_t now);
+/* All but `keeps` slots of a lease are given back: at once, or if none is kept, when it is not in use any more. */
+int mpl__ledger_return (mpl_ledger_t *self, uint64_t launch, uint64_t lease, uint64_t keeps, uint64_t now);
 
 /* An agent runs under the lease (EBUSY: there is one already; EPERM: it was given back), or has ended. */
 int mpl__ledger_use (mpl_ledger_t *self, uint64_t lease);

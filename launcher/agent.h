@@ -35,6 +35,9 @@ typedef struct {
     int n_attempts;
     int is_late;                        /* it came, or came back, when the ranks were running */
     int may_come_back;                  /* GONE: it is to be reached again */
+    int is_resized;                     /* of its slots so many are to be used: others wait for the rest */
+    uint64_t n_slots;
+    int is_given_back;                  /* all of them were, so it ends */
     int is_staging;                     /* it has files to read, and says nothing meanwhile */
     uint64_t files_left;                /* bytes of them that were to be sent when it was last looked */
     uint64_t due;                       /* WAITS: when to try; REACHED: until when; THERE: when it is lost */

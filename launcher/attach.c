@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +21,15 @@
 #define SAY_NS ((uint64_t) MPL__NS_PER_S)               /* of waiting, before it is said */
 #define LEAVE_MS 2000
 
+typedef struct { uint64_t number, slots; } lease_t;     /* number 0: it was given back */
+
 struct mpl_attach {
     const char *file;
     char *path;                         /* of mpattach */
     pid_t pid;                          /* 0: none */
     int in, out;                        /* our ends of its standard input and output */
     mpl_lines_t lines;
-    uint64_t *leases;                   /* of the hosts in the list, in its order */
+    lease_t *leases;                    /* of the hosts in the list, in its order */
     size_t n_leases;
     mpl_hosts_t *hosts;                 /* while slots are waited for */
     mpl_loop_t *loop;
@@ -50,33 +53,71 @@ static int read_number (const char *text, unsigned long long *number)
     return errno || end == text || *end || *text == '-' ? -1 : 0;
 }
 
-/* A host that is lent again before the launch begins has more slots under its first lease; the other one is merely
- * held. */
-static int add_host (mpl_attach_t *self, const char *name, int slots, uint64_t lease)
+static int put_lease (mpl_attach_t *self, size_t host, lease_t lease)
 {
-    char list[MPL__LINE];
+    size_t n = host < self->n_leases ? self->n_leases : host + 1;
+    lease_t *leases = realloc (self->leases, n * sizeof *leases);
 
-    uint64_t *leases = realloc (self->leases, (self->n_leases + 1) * sizeof *leases);
     if (!leases)
-        return mpl__err (&self->err, ENOMEM, "no memory for %zu hosts", self->n_leases + 1);
-    self->leases = leases;
-    snprintf (list, sizeof list, "%s:%d", name, slots);
-    size_t before = self->hosts->n;
-    if (mpl__hosts_add_list (self->hosts, list, &self->err) < 0)
         return -1;
-    if (self->hosts->n > before)
-        self->leases[self->n_leases++] = lease;
+    if (n > self->n_leases)
+        memset (leases + self->n_leases, 0, (n - self->n_leases) * sizeof *leases);
+    self->leases = leases;
+    self->n_leases = n;
+    leases[host] = lease;
     return 0;
 }
 
-static void take_host (mpl_attach_t *self, const char *name, unsigned long long slots, unsigned long long lease)
+static lease_t *find_lease (mpl_attach_t *self, uint64_t number)
 {
-    if (!slots || slots > MPL__SLOTS_MAX)
+    for (size_t i = 0; i < self->n_leases; i++)
+        if (self->leases[i].number == number)
+            return &self->leases[i];
+    return NULL;
+}
+
+/* Before the launch begins. `slots` are all of that lease, of which some may be in the list already. */
+static int add_host (mpl_attach_t *self, const char *name, uint64_t slots, uint64_t number)
+{
+    char list[MPL__LINE];
+    lease_t *lease = find_lease (self, number);
+    uint64_t before = lease ? lease->slots : 0;
+
+    if (slots <= before)
+        return 0;
+    snprintf (list, sizeof list, "%s:%llu", name, (unsigned long long) (slots - before));
+    if (mpl__hosts_add_list (self->hosts, list, &self->err) < 0)
+        return -1;
+    if (lease)
+        lease->slots = slots;
+    else if (put_lease (self, self->hosts->n - 1, (lease_t) { number, slots }) < 0)
+        return mpl__err (&self->err, ENOMEM, "no memory for %zu hosts", self->hosts->n);
+    return 0;
+}
+
+static void take_host (mpl_attach_t *self, const char *name, uint64_t slots, uint64_t number)
+{
+    lease_t *lease = find_lease (self, number);
+
+    if (!slots || slots > MPL__SLOTS_MAX || !number)
         return;
-    if (!self->is_ready)
-        add_host (self, name, (int) slots, lease);
-    else if (self->fns.lent)
-        self->fns.lent (self->fns.arg, name, (int) slots, lease);
+    if (!self->is_ready) {
+        add_host (self, name, slots, number);
+    } else if (lease) {
+        lease->slots = slots;
+        self->fns.resized (self->fns.arg, (size_t) (lease - self->leases), slots);
+    } else if (self->fns.lent) {
+        self->fns.lent (self->fns.arg, name, (int) slots, number);
+    }
+}
+
+/* They are the broker's when mpl__attach_keep says so. */
+static void reclaim (mpl_attach_t *self, uint64_t number, uint64_t slots)
+{
+    const lease_t *lease = find_lease (self, number);
+
+    if (lease && number && self->fns.resized)
+        self->fns.resized (self->fns.arg, (size_t) (lease - self->leases), slots);
 }
 
 static void take_line (void *arg, char *line)
@@ -96,6 +137,8 @@ static void take_line (void *arg, char *line)
     }
     if (n == 4 && !strcmp (line, "host") && !read_number (words[2], &a) && !read_number (words[3], &b)) {
         take_host (self, words[1], a, b);
+    } else if (n == 3 && !strcmp (line, "reclaim") && !read_number (words[1], &a) && !read_number (words[2], &b)) {
+        reclaim (self, a, b);
     } else if (n == 2 && !strcmp (line, "ready")) {
         self->is_ready = 1;
     } else if (n == 3 && !strcmp (line, "wait") && !read_number (words[1], &a) && !read_number (words[2], &b)) {
@@ -208,25 +251,42 @@ int mpl__attach_listen (mpl_attach_t *self, mpl_loop_t *loop, const mpl_attach_f
 }
 
 /* It reads a line as soon as it comes, and if it has gone, that is told otherwise. */
-void mpl__attach_want (mpl_attach_t *self, uint64_t n)
-{
-    char text[NUMBER + 8];
-    int len = snprintf (text, sizeof text, "want %llu\n", (unsigned long long) n);
+static void say (mpl_attach_t *self, const char *fmt, ...) __attribute__ ((format (printf, 2, 3)));
 
+static void say (mpl_attach_t *self, const char *fmt, ...)
+{
+    char text[2 * NUMBER + 16];
+    va_list args;
+
+    va_start (args, fmt);
+    int len = vsnprintf (text, sizeof text, fmt, args);
+    va_end (args);
     mpl__fd_write_all (self->in, text, (size_t) len);
 }
 
-int mpl__attach_take (mpl_attach_t *self, size_t host, uint64_t lease)
+void mpl__attach_want (mpl_attach_t *self, uint64_t n)
 {
-    size_t n = host < self->n_leases ? self->n_leases : host + 1;
-    uint64_t *leases = realloc (self->leases, n * sizeof *leases);
+    say (self, "want %llu\n", (unsigned long long) n);
+}
 
-    if (!leases)
-        return -1;
-    self->leases = leases;
-    self->n_leases = n;
-    leases[host] = lease;
-    return 0;
+void mpl__attach_keep (mpl_attach_t *self, size_t host, uint64_t slots)
+{
+    lease_t *lease = host < self->n_leases ? &self->leases[host] : NULL;
+
+    if (!lease || !lease->number || slots >= lease->slots)
+        return;
+    say (self, "keep %llu %llu\n", (unsigned long long) lease->number, (unsigned long long) slots);
+    *lease = slots ? (lease_t) { lease->number, slots } : (lease_t) { 0, 0 };
+}
+
+void mpl__attach_return (mpl_attach_t *self, uint64_t lease)
+{
+    say (self, "keep %llu 0\n", (unsigned long long) lease);
+}
+
+int mpl__attach_take (mpl_attach_t *self, size_t host, uint64_t number, uint64_t slots)
+{
+    return put_lease (self, host, (lease_t) { number, slots });
 }
 
 char **mpl__attach_argv (const mpl_attach_t *self, size_t host)
@@ -239,7 +299,7 @@ char **mpl__attach_argv (const mpl_attach_t *self, size_t host)
         return NULL;
     }
     char *number = (char *) (argv + 8);
-    snprintf (number, NUMBER, "%llu", (unsigned long long) self->leases[host]);
+    snprintf (number, NUMBER, "%llu", (unsigned long long) self->leases[host].number);
     argv[n++] = self->path;
     argv[n++] = (char *) "--lease";
     argv[n++] = number;

@@ -15,6 +15,7 @@ typedef struct mpl_attach mpl_attach_t;
 /* What happens while the launch runs. */
 typedef struct {
     void (*lent) (void *arg, const char *host, int slots, uint64_t lease);      /* more, after mpl__attach_want */
+    void (*resized) (void *arg, size_t host, uint64_t slots);   /* so many are to be used: fewer, or as many as may be again */
     void (*gone) (void *arg, const char *why);          /* the broker: hosts are lost one by one besides */
     void *arg;
 } mpl_attach_fns_t;
@@ -31,8 +32,15 @@ void mpl__attach_destroy (mpl_attach_t **self);
 /* Listens from now on, until it is destroyed, which has to be before the loop. 0, or -1 with errno. */
 int mpl__attach_listen (mpl_attach_t *self, mpl_loop_t *loop, const mpl_attach_fns_t *fns);
 
-/* The host of that number in the list, or one more at its end, is lent with that lease from now on. 0; -1: ENOMEM. */
-int mpl__attach_take (mpl_attach_t *self, size_t host, uint64_t lease);
+/* The host of that number in the list, or one more at its end, is lent with that lease and so many slots from now on. 0;
+ * -1: ENOMEM. */
+int mpl__attach_take (mpl_attach_t *self, size_t host, uint64_t lease, uint64_t slots);
+
+/* Of the host of that number it needs no more than so many; with 0 its lease ends. */
+void mpl__attach_keep (mpl_attach_t *self, size_t host, uint64_t slots);
+
+/* A lease that `lent` has told of is of no use. */
+void mpl__attach_return (mpl_attach_t *self, uint64_t lease);
 
 /* This launch wants so many slots in all. What is lent more is told by `lent`. */
 void mpl__attach_want (mpl_attach_t *self, uint64_t n);

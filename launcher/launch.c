@@ -259,6 +259,34 @@ static void tell_of_host (launch_t *self, size_t host)
     mpl__agent_say (home (self), &message);
 }
 
+static uint64_t slots_of (const launch_t *self, size_t host)
+{
+    return self->plan->n_on[host] ? self->plan->n_on[host] : (uint64_t) self->plan->slots[host];
+}
+
+/* Main's own host keeps one, or nobody would serve main. */
+static void tell_slots (launch_t *self, mpl_host_agent_t *agent)
+{
+    mpl_control_t order = { .type = MPL__C_SLOTS, .n = slots_of (self, agent->host) };
+
+    order.workers = agent->n_slots < order.n ? agent->n_slots : order.n;
+    order.workers += !order.workers && agent == home (self);
+    if (agent->is_resized && agent->state == MPL__AGENT_THERE)
+        mpl__agent_say (agent, &order);
+}
+
+/* The agent has ended what was too much. One without any slot left is not needed any more. */
+static void slots_free (launch_t *self, mpl_host_agent_t *agent, uint64_t n)
+{
+    if (!self->plan->attach || n != agent->n_slots + (!agent->n_slots && agent == home (self))
+        || (!n && !self->has_far_pools && self->plan->n_on[agent->host]))
+        return;
+    agent->is_given_back = !n;
+    if (self->options->is_verbose)
+        fprintf (stderr, "mplaunch: %llu slots of %s are kept, others were waiting\n", (unsigned long long) n, name_of (self, agent));
+    mpl__attach_keep (self->plan->attach, agent->host, n);
+}
+
 static void tell_of_hosts (launch_t *self)
 {
     for (size_t i = 0; i < self->n_agents; i++)
@@ -286,12 +314,16 @@ static void take_message (launch_t *self, mpl_host_agent_t *agent, const mpl_con
         if (agent->is_late)
             mpl__agent_say (agent, message);
         break;
+    case MPL__C_SLOTS:
+        slots_free (self, agent, message->workers);
+        break;
     case MPL__C_GROW:
         if (self->plan->attach)
             mpl__attach_want (self->plan->attach, message->workers);
         break;
     case MPL__C_CLOSING: case MPL__C_TERMINATE: case MPL__C_DISMISS: case MPL__C_POOL_FAR: case MPL__C_POOL_OVER:
     case MPL__C_KEY: case MPL__C_RECALL: case MPL__C_RECALLED: case MPL__C_LAST: case MPL__C_SPAWNED: case MPL__C_EXITED:
+    case MPL__C_RETIRE:
         pass_between (self, agent, message);
         break;
     default:                            /* what agents do not say to a launcher */
@@ -347,11 +379,11 @@ static void host_gone (void *arg, mpl_host_agent_t *agent, const char *why)
     if (self->unreached || !self->tally.ranks)
         return;
     size_t n = lose_ranks (self, agent->host);
-    int is_missed = !self->has_far_pools || agent == home (self);
+    int is_missed = (n && !self->has_far_pools) || agent == home (self);
     if (!why && !n)
         return;
     why = why ? why : "its agent left";
-    if (!self->job.is_ending)
+    if (!self->job.is_ending && !agent->is_given_back)
         fprintf (stderr, "mplaunch: the host %s is lost: %s; %s\n", name_of (self, agent), why,
                  is_missed ? "the job is ended" : "the job goes on without it");
     stream_to (self, agent, MPL__STREAM_LOST, 0, NULL, 0);
@@ -450,6 +482,7 @@ static void welcome_late (launch_t *self, mpl_host_agent_t *agent)
     mpl_err_t err;
 
     agent->is_late = 1;
+    agent->is_given_back = 0;
     if (order_there (self, agent, MPL__STDIN_NONE, &err) < 0) {
         fprintf (stderr, "mplaunch: the job goes on without %s: %s\n", name_of (self, agent), err.text);
         mpl__agent_say (agent, &(mpl_control_t) { .type = MPL__C_TERMINATE });
@@ -511,10 +544,27 @@ static void host_lent (void *arg, const char *name, int slots, uint64_t lease)
     mpl_err_t err = { 0 };
     int host = place_of_lent (self, name, slots, &err);
 
-    if (host >= 0 && mpl__attach_take (self->plan->attach, (size_t) host, lease) == 0)
+    if (host >= 0 && mpl__attach_take (self->plan->attach, (size_t) host, lease, (uint64_t) slots) == 0) {
+        self->agents[host].is_resized = 1;              /* it may have had more before */
+        self->agents[host].n_slots = (uint64_t) slots;
         mpl__reach_add (self->reach, &self->agents[host], self->now);
-    else if (self->options->is_verbose)
+        return;
+    }
+    mpl__attach_return (self->plan->attach, lease);
+    if (self->options->is_verbose)
         fprintf (stderr, "mplaunch: what the broker lends of %s is not used: %s\n", name, err.text);
+}
+
+static void host_resized (void *arg, size_t host, uint64_t slots)
+{
+    launch_t *self = arg;
+
+    if (host >= self->n_agents)
+        return;
+    self->agents[host].is_resized = 1;
+    self->agents[host].n_slots = slots;
+    if (self->tally.ranks)              /* else when it has its order */
+        tell_slots (self, &self->agents[host]);
 }
 
 static void broker_gone (void *arg, const char *why)
@@ -527,7 +577,7 @@ static void broker_gone (void *arg, const char *why)
 
 static int listen_to_broker (launch_t *self, mpl_err_t *err)
 {
-    const mpl_attach_fns_t fns = { host_lent, broker_gone, self };
+    const mpl_attach_fns_t fns = { host_lent, host_resized, broker_gone, self };
 
     if (self->plan->attach && mpl__attach_listen (self->plan->attach, self->loop, &fns) < 0)
         return mpl__err (err, errno, "the broker cannot be listened to: %s", strerror (errno));
@@ -645,6 +695,7 @@ static int order_there (launch_t *self, mpl_host_agent_t *agent, int standard_in
     free (bytes);
     if (self->plan->staging.n && send_files (self, agent, err) < 0)
         return -1;
+    tell_slots (self, agent);
     return mpl__streams_open_post (self->streams, agent->host, agent->post, err);
 }
 

@@ -6,8 +6,10 @@
  *      ready SLOTS                 that is all for now
  *      wait SLOTS LAUNCHES         nothing is free: of so many slots, so many launches have some
  *      lost LEASE                  that host has gone
+ *      reclaim LEASE SLOTS         others wait: no more than so many of it are to be used
  *      error TEXT                  and it ends
- * and on standard input it hears "want N" (in all, from now on) and "return LEASE". The end of that is its end.
+ * and on standard input it hears "want N" (in all, from now on) and "keep LEASE SLOTS" (the rest is given back). The end of that
+ * is its end.
  *
  * mpattach --lease ID FILE does for a host that was lent what ssh does for others: its standard input and output are those of
  * mpworker --far there. */
@@ -115,13 +117,6 @@ static void fail (attach_t *self, const char *why)
     self->code = FAILED;
 }
 
-static void say (attach_t *self, mpl_board_type_t type, uint64_t number)
-{
-    mpl_board_t message = { .type = type, .slots = number, .lease = number, .stream = self->stream };
-
-    mpl__boardlink_say (self->link, &message);
-}
-
 /* ---- the broker ------------------------------------------------------------------------------------------------ */
 
 /* Who we are, for whoever watches the broker. */
@@ -141,7 +136,7 @@ static void is_up (void *arg)
     attach_t *self = arg;
 
     if (self->options.is_lease)
-        say (self, MPL__B_OPEN, self->options.lease);
+        mpl__boardlink_say (self->link, &(mpl_board_t) { .type = MPL__B_OPEN, .lease = self->options.lease });
     else
         ask_for_slots (self);
 }
@@ -220,6 +215,9 @@ static void heard_of_slots (attach_t *self, const mpl_board_t *message)
     case MPL__B_LOST:
         print (self, "lost %llu", (unsigned long long) message->lease);
         break;
+    case MPL__B_RECLAIM:
+        print (self, "reclaim %llu %llu", (unsigned long long) message->lease, (unsigned long long) message->slots);
+        break;
     default:
         break;
     }
@@ -245,18 +243,19 @@ static void heard (void *arg, const mpl_board_t *message)
 static void take_line (void *arg, char *line)
 {
     attach_t *self = arg;
-    char *value = strchr (line, ' ');
-    uint64_t number;
+    mpl_board_t message = { 0 };
+    char *word = line + strcspn (line, " ");
 
-    if (!value)
-        return;
-    *value++ = '\0';
-    if (read_number (value, &number) < 0)
-        return;
-    if (!strcmp (line, "want"))
-        say (self, MPL__B_WANT, number);
-    else if (!strcmp (line, "return"))
-        say (self, MPL__B_RETURN, number);
+    if (!strncmp (line, "want ", 5) && read_number (word + 1, &message.slots) == 0) {
+        message.type = MPL__B_WANT;
+    } else if (!strncmp (line, "keep ", 5)) {
+        char *last = strrchr (line, ' ');
+        *last++ = '\0';
+        if (last > word + 1 && read_number (word + 1, &message.lease) == 0 && read_number (last, &message.slots) == 0)
+            message.type = MPL__B_RETURN;
+    }
+    if (message.type)
+        mpl__boardlink_say (self->link, &message);
 }
 
 static void heard_launcher (void *arg, uint32_t events)

@@ -155,6 +155,8 @@ void mpl__members_serve (mpl_pool_t *self, int worker)
     member->state = MPL__SERVING;
     self->n_serving++;
     self->has_served = 1;
+    if (member->is_retired)
+        mpl__core_retire (self->core, worker);
 }
 
 void mpl__members_dismiss (mpl_pool_t *self, int worker, const char *why)
@@ -219,6 +221,7 @@ static void finish_ending (mpl_pool_t *self, int worker)
     memset (&member->last, 0, sizeof member->last);
     mpl__joint_clear (&member->joint);
     member->state = MPL__ABSENT;
+    member->is_retired = 0;
     member->incarnation++;
     mpl__shares_lost (self, worker);
     greet_early (self, worker);
@@ -359,9 +362,22 @@ static void has_started (mpl_pool_t *self, const mpl_control_t *message, int *pi
         member->state = MPL__STARTED;
 }
 
+/* Its slot is wanted by somebody else: what it is on it finishes, the rest is given to others. */
+static void retire (mpl_pool_t *self, const mpl_control_t *message, uint64_t now)
+{
+    mpl_member_t *member = &self->members[message->slot];
+
+    if (member->incarnation != message->incarnation || member->state == MPL__ENDING)
+        return;
+    member->is_retired = 1;
+    if (member->state == MPL__SERVING && mpl__core_retire (self->core, (int) message->slot) == 0)
+        mpl__pump (self, now);
+}
+
 static void take_message (mpl_pool_t *self, const mpl_control_t *message, int *fds, uint64_t now)
 {
-    int is_of_worker = message->type == MPL__C_SPAWNED || message->type == MPL__C_EXITED || message->type == MPL__C_LAST;
+    int is_of_worker = message->type == MPL__C_SPAWNED || message->type == MPL__C_EXITED || message->type == MPL__C_LAST
+                       || message->type == MPL__C_RETIRE;
 
     if (is_of_worker && message->slot < (uint64_t) self->n_workers)
         catch_up (self, (int) message->slot, message->incarnation);
@@ -374,6 +390,10 @@ static void take_message (mpl_pool_t *self, const mpl_control_t *message, int *f
         if (message->slot < (uint64_t) self->n_workers
             && self->members[message->slot].incarnation == message->incarnation)
             has_ended (self, (int) message->slot, (int) message->status, (mpl_end_t) message->end, now);
+        break;
+    case MPL__C_RETIRE:
+        if (message->slot < (uint64_t) self->n_workers)
+            retire (self, message, now);
         break;
     case MPL__C_HELLO:
         mpl__fd_close (&self->agent_pidfd);

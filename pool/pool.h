@@ -40,6 +40,7 @@ typedef struct {
     char *host;                         /* kept until the pool's end: results point to it */
     uint64_t n_received;                /* messages from this incarnation */
     mpl_joint_t joint;                  /* from another host: a long record of which not all parts are here */
+    int is_retired;                     /* it is given nothing more */
     int status;                         /* ENDING: how it ended */
     mpl_end_t end;
     uint64_t ending_until;              /* ENDING: until then its results are waited for */

@@ -24,12 +24,13 @@ static const struct {
     [MPL__B_WAIT] = { { F (slots), F (launches) }, 2, 0 },
     [MPL__B_LOST] = { { F (lease) }, 1, MPL__BOARD_TEXT },
     [MPL__B_WANT] = { { F (slots) }, 1, 0 },
-    [MPL__B_RETURN] = { { F (lease) }, 1, 0 },
+    [MPL__B_RETURN] = { { F (lease), F (slots) }, 2, 0 },
     [MPL__B_DATA] = { { F (stream) }, 1, MPL__BOARD_DATA },
     [MPL__B_TAKEN] = { { F (stream), F (n) }, 2, 0 },
     [MPL__B_END] = { { F (stream) }, 1, 0 },
     [MPL__B_CLOSE] = { { F (stream), F (status) }, 2, MPL__BOARD_TEXT },
     [MPL__B_BEAT] = { { 0 }, 0, 0 },
+    [MPL__B_RECLAIM] = { { F (lease), F (slots) }, 2, 0 },
     [MPL__B_LEAVE] = { { 0 }, 0, MPL__BOARD_TEXT },
 };
 #undef F

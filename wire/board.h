@@ -41,6 +41,7 @@ typedef enum {
     MPL__B_CLOSE,
     MPL__B_BEAT,
     MPL__B_LEAVE,
+    MPL__B_RECLAIM,
     MPL__B_N
 } mpl_board_type_t;
 

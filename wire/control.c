@@ -44,6 +44,8 @@ static const struct {
     [MPL__C_CHECK] = { { F (node) }, 1, 1, 0 },
     [MPL__C_CHECKED] = { { F (n), F (node), F (status) }, 3, 1, 0 },
     [MPL__C_STAGED] = { { 0 }, 0, 0, 0 },
+    [MPL__C_SLOTS] = { { F (workers), F (n) }, 2, 0, 0 },
+    [MPL__C_RETIRE] = { { F (pool), F (slot), F (incarnation) }, 3, 0, 0 },
     [MPL__C_LAST] = { { F (pool), F (slot), F (incarnation), F (chunk), F (item), F (sent) }, 6, 0, 0 },
 };
 #undef F

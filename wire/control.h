@@ -47,6 +47,8 @@ typedef enum {
     MPL__C_CHECK,           /* launcher -> agent, for --check: connect to the endpoints of that host */
     MPL__C_CHECKED,         /* agent -> launcher: what came of it */
     MPL__C_STAGED,          /* agent on another host -> launcher: its files are there; and back: so they are on all hosts, start */
+    MPL__C_SLOTS,           /* launcher -> agent: use so many of your slots. agent -> launcher: so it is */
+    MPL__C_RETIRE,          /* agent -> main: this worker's slot is wanted back, let it go when its work is done */
     MPL__C_N
 } mpl_control_type_t;
 
@@ -62,7 +64,7 @@ typedef struct {
     uint64_t role;              /* WELCOME: mpl_role_t */
     uint64_t rank, size, local_rank, local_size;        /* WELCOME; rank also in STARTED, ENDED */
     uint64_t pool;              /* the number that main's agent gave to the pool */
-    uint64_t workers;           /* POOL_OPEN, POOL_FAR; HOST: how many ranks it has; GROW */
+    uint64_t workers;           /* POOL_OPEN, POOL_FAR; HOST: how many ranks it has; GROW, SLOTS */
     uint64_t first_slot;        /* POOL_OPEN, POOL_FAR: the first of their numbers; HOST: ranks before it, those of main's first */
     uint64_t timeout_ns;        /* POOL_OPEN, WELCOME: limit for one item; 0: none */
     uint64_t memory;            /* POOL_OPEN, WELCOME, SPAWN: bytes one worker may add; 0: no limit */
@@ -84,7 +86,7 @@ typedef struct {
     uint64_t word, n, from;     /* RECALL: the chunk's claim word, its items; RECALLED: how many came back, the first of them;
                                    n also in WELCOME: workers that may come besides; from: 1 + retries of pools,
                                    0: not said;
-                                   CHECKED: 0: the program, 1: listening, 2: connecting */
+                                   CHECKED: 0: the program, 1: listening, 2: connecting; SLOTS: of how many */
     uint64_t item;              /* LAST: 1 + the item it died on; 0: none */
     uint64_t sent;              /* LAST: messages it had handed to ZeroMQ */
     char text[MPL__CONTROL_TEXT];   /* BROKEN, STARTED, HOST_LOST: a sentence; WELCOME: the folder for main's sockets; HOST:

@@ -239,6 +239,35 @@ void mpl__agent_heard_launcher (mpl_agent_t *self, const mpl_control_t *message)
     }
 }
 
+void mpl__agent_use_slots (mpl_agent_t *self, const mpl_control_t *order)
+{
+    self->n_slots = order->workers;
+    self->of_slots = order->n;
+    self->is_giving_back = 1;
+    for (mpl_crew_t *crew = self->crews; crew; crew = *mpl__crew_next (crew))
+        mpl__crew_use_slots (crew, self->n_slots, self->of_slots);
+}
+
+/* Ranks that are no pool's keep what they have. */
+static int keeps_to_slots (const mpl_agent_t *self)
+{
+    for (const mpl_held_t *held = self->held; held; held = held->next)
+        if (!held->has_greeted)
+            return 0;
+    for (mpl_crew_t *crew = self->crews; crew; crew = *mpl__crew_next (crew))
+        if (!mpl__crew_keeps_to_slots (crew))
+            return 0;
+    return 1;
+}
+
+static void look_at_slots (mpl_agent_t *self)
+{
+    if (!self->is_giving_back || !self->tell_launcher || !keeps_to_slots (self))
+        return;
+    self->is_giving_back = 0;
+    self->tell_launcher (self, &(mpl_control_t) { .type = MPL__C_SLOTS, .workers = self->n_slots, .n = self->of_slots });
+}
+
 void mpl__agent_lease (mpl_agent_t *self, uint64_t until)
 {
     for (mpl_crew_t *crew = self->crews; crew; crew = *mpl__crew_next (crew))
@@ -306,6 +335,7 @@ void mpl__agent_turn (mpl_agent_t *self, uint64_t deadline)
 {
     mpl__loop_turn (self->loop, self->due < deadline ? self->due : deadline);
     self->due = tick (self);
+    look_at_slots (self);
 }
 
 /* Where there are none, nobody's end is still to come: who ended the ranks has swept them with all that was theirs. */

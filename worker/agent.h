@@ -33,6 +33,10 @@ struct mpl_agent {
     /* On main's host in a launch of several: where main may listen, and the hosts that have workers for it. */
     mpl_control_t transport, *hosts;
     size_t n_hosts;
+    /* Slots that may be used, of so many (0: all), since the launcher wants some back; and whether it waits to hear that
+     * they are free. */
+    uint64_t n_slots, of_slots;
+    int is_giving_back;
     /* A held process that is no nursery has ended, or a pool's last worker: set by the mode. May be NULL. */
     void (*on_exit) (mpl_agent_t *self, mpl_held_t *held, int status, const struct rusage *usage);
 };
@@ -52,6 +56,9 @@ void mpl__agent_open_pool (mpl_agent_t *self, const mpl_control_t *order, int *f
 
 /* The launcher brings something about a pool, or another host (HOST, HOST_LOST). */
 void mpl__agent_heard_launcher (mpl_agent_t *self, const mpl_control_t *message);
+
+/* The launcher has it use so many of the slots that there are for the launch; it hears when pools keep to that (SLOTS). */
+void mpl__agent_use_slots (mpl_agent_t *self, const mpl_control_t *order);
 
 /* On another host than main's: nothing is begun after that instant of CLOCK_BOOTTIME. */
 void mpl__agent_lease (mpl_agent_t *self, uint64_t until);

@@ -82,9 +82,47 @@ static asked_t ask (mpl_crew_t *self, unsigned i)
 
 void mpl__crew_fill (mpl_crew_t *self)
 {
-    for (unsigned i = 0; i < self->n && self->state == OPEN; i++)
+    for (unsigned i = 0; i < self->n_allowed && self->state == OPEN; i++)
         if (self->members[i].presence == ABSENT && ask (self, i) == NOBODY)
             return;
+}
+
+/* ---- slots that are wanted back -------------------------------------------------------------------------------- */
+
+/* How many of n workers may be there when n_slots of of_slots are used. */
+static unsigned allowed (unsigned n, uint64_t n_slots, uint64_t of_slots)
+{
+    uint64_t share = of_slots ? (n * n_slots + of_slots - 1) / of_slots : n;
+
+    return share < n ? (unsigned) share : n;
+}
+
+/* Main lets it go when its work is done: it alone knows what that is. */
+static void retire (mpl_crew_t *self, unsigned i)
+{
+    member_t *member = &self->members[i];
+    mpl_control_t message = { .type = MPL__C_RETIRE, .slot = self->first_slot + i, .incarnation = member->incarnation };
+
+    if (i < self->n_allowed || member->presence != RUNNING || member->is_retired)
+        return;
+    member->is_retired = 1;
+    mpl__crew_tell (self, &message, -1);
+}
+
+void mpl__crew_use_slots (mpl_crew_t *self, uint64_t n, uint64_t of)
+{
+    self->n_allowed = allowed (self->n, n, of);
+    for (unsigned i = self->n_allowed; i < self->n; i++)
+        retire (self, i);
+    mpl__crew_fill (self);
+}
+
+int mpl__crew_keeps_to_slots (const mpl_crew_t *self)
+{
+    for (unsigned i = self->n_allowed; i < self->n; i++)
+        if (self->members[i].presence != ABSENT)
+            return 0;
+    return 1;
 }
 
 void mpl__crew_take_order (mpl_crew_t *self, const mpl_control_t *message)
@@ -149,6 +187,7 @@ static mpl_crew_t *new_crew (mpl_agent_t *agent, uint64_t pool, const mpl_contro
     if (!self)
         return NULL;
     *self = (mpl_crew_t) { .agent = agent, .pool = pool, .n = (unsigned) order->workers,
+                           .n_allowed = allowed ((unsigned) order->workers, agent->n_slots, agent->of_slots),
                            .first_slot = (unsigned) order->first_slot, .timeout_ns = order->timeout_ns,
                            .memory = order->memory, .fds = { -1, -1, -1, -1 } };
     if (!(self->members = calloc (self->n + 1, sizeof *self->members)))
@@ -259,8 +298,10 @@ void mpl__crew_spawned (mpl_crew_t *self, mpl_held_t *nursery, const mpl_control
             *pidfd = -1;
             member->end = MPL__END_OWN;
             member->kill_at = MPL__NEVER;
+            member->is_retired = 0;
             member->watch = (mpl_watch_t) { 0 };
             mpl__crew_tell (self, report, member->pidfd);
+            retire (self, (unsigned) (member - self->members));
             if (self->state == TERMINATING)
                 end_member (member, MPL__END_TERMINATED);
         }
@@ -273,7 +314,7 @@ static int counts_as_early (mpl_crew_t *self, member_t *member, unsigned slot)
 {
     const mpl_page_t *page = &self->pages[mpl__page_index (slot, member->incarnation)];
 
-    if (member->end != MPL__END_OWN || atomic_load (&page->stage) == MPL__SERVES)
+    if (member->end != MPL__END_OWN || member->is_retired || atomic_load (&page->stage) == MPL__SERVES)
         self->n_early = 0;
     else
         self->n_early++;

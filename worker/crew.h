@@ -27,6 +27,13 @@ void mpl__crew_heard (mpl_crew_t *self, const mpl_control_t *message);
 /* Main hears of another host. */
 void mpl__crew_tell_host (mpl_crew_t *self, const mpl_control_t *host);
 
+/* No more workers than fit in n of the `of` slots that this host has for the launch (0 of 0: all): those that are too many
+ * are let go when their work is done, those that are missing are started. */
+void mpl__crew_use_slots (mpl_crew_t *self, uint64_t n, uint64_t of);
+
+/* Whether those that were too many have ended. */
+int mpl__crew_keeps_to_slots (const mpl_crew_t *self);
+
 /* A nursery has made its key for this pool. */
 void mpl__crew_key (mpl_crew_t *self, const mpl_control_t *key);
 

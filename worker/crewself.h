@@ -23,6 +23,7 @@ typedef struct {
     mpl_held_t *nursery;
     mpl_end_t end;              /* why we are ending it; MPL__END_OWN: we are not */
     uint64_t kill_at;           /* MPL__NEVER: no TERM was sent */
+    int is_retired;             /* main is to let it go, and it is not replaced */
     mpl_watch_t watch;
 } member_t;
 
@@ -42,6 +43,7 @@ struct mpl_crew {
     size_t pages_bytes;
     member_t *members;
     unsigned n, n_present;
+    unsigned n_allowed;         /* the first of them; n unless slots were given back */
     unsigned first_slot;
     uint64_t timeout_ns, memory;
     int n_early;                /* in a row */

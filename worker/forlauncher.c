@@ -216,13 +216,16 @@ static void take_message (void *arg, const mpl_control_t *message)
     case MPL__C_STAGED:
         self->may_start = 1;
         break;
+    case MPL__C_SLOTS:
+        mpl__agent_use_slots (&self->agent, message);
+        break;
     case MPL__C_CHECK:
         if (self->probe)
             mpl__probe_heard (self->probe, message);
         break;
     case MPL__C_HOST: case MPL__C_HOST_LOST: case MPL__C_POOL_FAR: case MPL__C_POOL_OVER: case MPL__C_KEY:
     case MPL__C_RECALL: case MPL__C_RECALLED: case MPL__C_LAST: case MPL__C_SPAWNED: case MPL__C_EXITED:
-    case MPL__C_CLOSING: case MPL__C_DISMISS: case MPL__C_BROKEN:
+    case MPL__C_CLOSING: case MPL__C_DISMISS: case MPL__C_BROKEN: case MPL__C_RETIRE:
         mpl__agent_heard_launcher (&self->agent, message);
         break;
     default:                            /* what a launcher does not say */

@@ -46,7 +46,8 @@ typedef struct {
 } letter_t;
 
 typedef struct {
-    int is_here, is_retired;
+    int is_here, is_retired;        /* goodbye was said to it */
+    int is_unwanted;                /* and is to be */
     parcel_t *parcels;              /* MPL__SLOTS, oldest first */
     size_t n_parcels;
     letter_t *letters;              /* LETTERS_MAX, in their order */
@@ -453,6 +454,17 @@ static void join (world_t *self, unsigned w)
     worker->is_here = 1;
 }
 
+static void unwant (world_t *self, unsigned w)
+{
+    worker_t *worker = &self->workers[w];
+    int rc = mpl__core_retire (self->core, (int) w);
+
+    say (self, "w%u is unwanted: %d", w, rc);
+    if ((rc == 0) != worker->is_here || (rc < 0 && errno != ENOENT))
+        wrong (self, "worker %u is unwanted and gets %d", w, rc);
+    worker->is_unwanted = worker->is_here;
+}
+
 static parcel_t *current (const worker_t *worker)
 {
     for (size_t i = 0; i < worker->n_parcels; i++) {
@@ -539,7 +551,7 @@ static void leave (world_t *self, unsigned w, mpl_left_t why, uint32_t n_arrivin
         self->late[self->n_late++] = worker->letters[i];
     worker->n_letters = 0;
     worker->n_tasks = 0;
-    worker->is_here = worker->is_retired = 0;
+    worker->is_here = worker->is_retired = worker->is_unwanted = 0;
 }
 
 /* ---- what the core wants --------------------------------------------------------------------------------------- */
@@ -581,9 +593,9 @@ static void retire (world_t *self, const mpl_action_t *action)
 {
     worker_t *worker = &self->workers[action->worker];
 
-    if (!worker->is_here || worker->is_retired || worker->n_parcels || !self->max_tasks)
+    if (!worker->is_here || worker->is_retired || worker->n_parcels || !(self->max_tasks || worker->is_unwanted))
         wrong (self, "worker %d is to retire, with %zu chunks", action->worker, worker->n_parcels);
-    if (worker->n_tasks != self->max_tasks)
+    if (worker->n_tasks != self->max_tasks && !worker->is_unwanted)
         wrong (self, "worker %d is to retire after %llu of %llu tasks", action->worker, (unsigned long long) worker->n_tasks,
                (unsigned long long) self->max_tasks);
     worker->is_retired = 1;
@@ -664,6 +676,8 @@ static void take_step (world_t *self)
         leave (self, w, pick (self, 4) ? MPL__LEFT_CRASHED : MPL__LEFT_BLAMED, pick (self, 4));
     else if (what < 60 && pick (self, 8) == 0)
         cancel (self);
+    else if (what < 61 && pick (self, 8) == 0)
+        unwant (self, w);
     else if (self->workers[w].is_retired)
         leave (self, w, MPL__LEFT_CRASHED, 0);
     switch (pick (self, 4)) {               /* mostly all that is to be done is done at once */

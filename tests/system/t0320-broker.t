@@ -92,6 +92,26 @@ b=$!
 check "two_pools_at_once_are_right" eval 'end_of $a 120 && [ $code -eq 0 ] && end_of $b 120 && [ $code -eq 0 ] &&
     [ "$(grep -c "^ok" a.out)" -gt 30 ] && ! grep -q "^not ok" a.out b.out'
 
+# ---- giving back ---------------------------------------------------------------------------------------------------
+
+n_processes () { [ "$(marked_as slow_squares | wc -l)" -eq "$1" ]; }         # ranks and workers
+start "$launch" --attach c.client -v "$cases/slow_squares" 12000 10
+check "a_pool_that_came_alone_has_all" wait_until 10 n_processes 12
+"$launch" --attach c.client --oversubscribe sh hold.sh b.ranks b.over < /dev/null > b.out 2>&1 &
+b=$!
+check "it_gives_half_to_who_comes" wait_until 10 n_lines b.ranks 6      # three of before
+check "by_letting_workers_go" n_processes 9
+touch b.over
+check "and_has_it_again_afterwards" eval 'end_of $b 10 && [ $code -eq 0 ] && wait_until 10 n_processes 12'
+for name in x y; do
+    "$launch" --attach c.client -q --oversubscribe sh hold.sh $name.ranks xy.over < /dev/null > $name.out 2>&1 &
+done
+check "to_two_it_gives_two_thirds" wait_until 10 eval 'n_lines x.ranks 2 && n_lines y.ranks 2'
+check "and_with_them_a_whole_host" eval '[ "$(grep -c " 0 slots of h[123] are kept" err)" -eq 1 ] && ! grep -q "is lost" err'
+touch xy.over
+check "which_serves_it_again" wait_until 20 eval 'grep -q "h[123] is there and serves" err && n_processes 11'   # it has no ranks
+check "its_map_is_right_all_the_same" eval 'end_of $pid 60 && [ "$code" = 0 ] && [ "$(cat out)" = "12000 squares are right" ]'
+
 # ---- growing -------------------------------------------------------------------------------------------------------
 
 start "$launch" --attach c.client -n 2 "$cases/far_data" grow 8

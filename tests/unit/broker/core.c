@@ -527,6 +527,29 @@ static void a_worker_retires_after_its_max_tasks_and_gets_no_more (void **state)
     end (story);
 }
 
+static void a_worker_that_is_retired_gives_what_it_has_not_begun (void **state)
+{
+    story_t *story = begin (2, 2, 0);
+
+    (void) state;
+    submit (story, &a, 0, 9, 0);
+    expect (story, "send w0 #1 a 0+9; ");
+    assert_int_equal (0, mpl__core_retire (story->core, 0));
+    expect (story, "recall w0 #1 a 0+9; ");
+    assert_int_equal (0, mpl__core_retire (story->core, 0));
+    expect (story, "");
+    recalled (story, 0, 1, 1, 8);
+    expect (story, "send w1 #2 a 1+8; ");
+    answer (story, 0, 1, 0, 1);
+    expect (story, "a 0 of 0, last; retire w0; ");
+    assert_int_equal (0, mpl__core_room (story->core, 0, 1));
+    leave (story, 0, MPL__LEFT_CRASHED, 0, 0);
+    assert_int_equal (-1, mpl__core_retire (story->core, 0));
+    assert_int_equal (0, mpl__core_join (story->core, 0));
+    assert_int_equal (1, mpl__core_room (story->core, 0, 1));
+    end (story);
+}
+
 static void what_comes_back_is_cut_to_what_a_worker_may_still_do (void **state)
 {
     story_t *story = begin (2, 2, 5);
@@ -756,6 +779,7 @@ int main (void)
         cmocka_unit_test (after_cancel_nothing_of_the_owner_is_delivered),
         cmocka_unit_test (a_cancelled_chunk_is_never_sent_nor_retried_nor_failed),
         cmocka_unit_test (a_worker_retires_after_its_max_tasks_and_gets_no_more),
+        cmocka_unit_test (a_worker_that_is_retired_gives_what_it_has_not_begun),
         cmocka_unit_test (what_comes_back_is_cut_to_what_a_worker_may_still_do),
         cmocka_unit_test (items_taken_back_do_not_count_as_tasks_done),
         cmocka_unit_test (items_cancelled_before_they_were_sent_do_not_count_as_tasks_done),

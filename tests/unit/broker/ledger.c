@@ -19,7 +19,7 @@ static char trace[4096];
 /* All actions up to `ms`, as text. */
 static const char *until (mpl_ledger_t *ledger, uint64_t ms)
 {
-    static const char *const names[] = { "", "lend", "ready", "wait", "lost" };
+    static const char *const names[] = { "", "lend", "ready", "wait", "lost", "reclaim" };
     mpl_ledger_action_t a;
     size_t len = 0;
 
@@ -29,7 +29,7 @@ static const char *until (mpl_ledger_t *ledger, uint64_t ms)
             assert_null (mpl__ledger_check (ledger));
             len += (size_t) snprintf (trace + len, sizeof trace - len, "%s%s %llu", len ? ", " : "", names[a.kind],
                                       (unsigned long long) a.launch);
-            if (a.kind == MPL__LEDGER_LEND)
+            if (a.kind == MPL__LEDGER_LEND || a.kind == MPL__LEDGER_RECLAIM)
                 len += (size_t) snprintf (trace + len, sizeof trace - len, ":%llu@%llu", (unsigned long long) a.slots,
                                           (unsigned long long) a.host);
             if (a.kind == MPL__LEDGER_LOST)
@@ -110,13 +110,13 @@ static void who_comes_when_all_is_lent_waits (void **state)
     until (ledger, 1100);
     come (ledger, 2, 3, 1200);
     come (ledger, 3, 1, 1250);
-    assert_string_equal ("wait 2, wait 3", until (ledger, 5000));
+    assert_string_equal ("wait 2, wait 3, reclaim 1:1@1, reclaim 1:1@2", until (ledger, 5000));
     assert_int_equal (0, mpl__ledger_end_launch (ledger, 1, 6000 * MS));
     assert_string_equal ("lend 2:2@1, lend 2:1@2, lend 3:1@2, ready 2, ready 3", until (ledger, 6100));
     mpl__ledger_destroy (&ledger);
 }
 
-static void who_has_less_than_its_share_starts_after_a_second (void **state)
+static void who_has_less_than_its_share_starts_when_nothing_comes (void **state)
 {
     mpl_ledger_t *ledger = hosts (4, 2);
 
@@ -124,9 +124,9 @@ static void who_has_less_than_its_share_starts_after_a_second (void **state)
     come (ledger, 1, 6, 1000);
     until (ledger, 1100);
     come (ledger, 2, 6, 1200);
-    assert_string_equal ("lend 2:2@4", until (ledger, 2299));
-    assert_string_equal ("ready 2", until (ledger, 2300));
-    assert_int_equal (0, mpl__ledger_end_launch (ledger, 1, 3000 * MS));
+    assert_string_equal ("lend 2:2@4, reclaim 1:1@2, reclaim 1:1@3", until (ledger, 6299));
+    assert_string_equal ("ready 2, reclaim 1:2@2, reclaim 1:2@3", until (ledger, 6300));
+    assert_int_equal (0, mpl__ledger_end_launch (ledger, 1, 7000 * MS));
     assert_string_equal ("", until (ledger, 9000));
     mpl__ledger_destroy (&ledger);
 }
@@ -141,7 +141,7 @@ static void what_comes_free_goes_to_who_waits_before_who_grows (void **state)
     assert_string_equal ("lend 1:1@1, lend 2:1@2, lend 2:1@3, ready 1, ready 2", until (ledger, 1100));
     assert_int_equal (0, mpl__ledger_want (ledger, 1, 3, 2000 * MS));
     come (ledger, 3, 1, 2010);
-    assert_string_equal ("wait 3", until (ledger, 2100));
+    assert_string_equal ("wait 3, reclaim 2:0@3", until (ledger, 2100));
     assert_int_equal (0, mpl__ledger_end_launch (ledger, 2, 3000 * MS));
     assert_string_equal ("lend 1:1@2, lend 3:1@3, ready 3", until (ledger, 3100));
     assert_int_equal (0, mpl__ledger_add_host (ledger, 4, 8, 4000 * MS));
@@ -178,7 +178,7 @@ static void slots_in_use_are_free_when_their_agent_has_ended (void **state)
     assert_int_equal (-1, mpl__ledger_use (ledger, 1));
     assert_int_equal (EBUSY, errno);
     come (ledger, 2, 2, 1200);
-    assert_string_equal ("wait 2", until (ledger, 1300));
+    assert_string_equal ("wait 2, reclaim 1:0@2", until (ledger, 1300));
     assert_int_equal (0, mpl__ledger_end_launch (ledger, 1, 2000 * MS));
     assert_string_equal ("lend 2:1@2", until (ledger, 2500));
     assert_int_equal (0, mpl__ledger_find (ledger, 1, &lease));
@@ -196,10 +196,78 @@ static void a_lease_that_is_given_back_is_anothers (void **state)
     come (ledger, 1, 2, 1000);
     until (ledger, 1100);
     come (ledger, 2, 1, 1200);
-    assert_int_equal (-1, mpl__ledger_return (ledger, 2, 1, 1300 * MS));
-    assert_int_equal (0, mpl__ledger_return (ledger, 1, 1, 1300 * MS));
+    assert_int_equal (-1, mpl__ledger_return (ledger, 2, 1, 0, 1300 * MS));
+    assert_int_equal (0, mpl__ledger_return (ledger, 1, 1, 0, 1300 * MS));
     assert_string_equal ("lend 2:1@1, ready 2", until (ledger, 3000));
     assert_int_equal (-1, mpl__ledger_use (ledger, 1));
+    mpl__ledger_destroy (&ledger);
+}
+
+/* ---- what is asked back ---------------------------------------------------------------------------------------- */
+
+static void who_has_too_much_gives_it_to_who_waits_and_gets_it_again (void **state)
+{
+    mpl_ledger_t *ledger = hosts (1, 8);
+
+    (void) state;
+    come (ledger, 1, 0, 1000);
+    assert_string_equal ("lend 1:8@1, ready 1", until (ledger, 1100));
+    come (ledger, 2, 0, 2000);
+    assert_string_equal ("wait 2, reclaim 1:4@1", until (ledger, 2100));
+    assert_int_equal (0, mpl__ledger_return (ledger, 1, 1, 6, 3000 * MS));
+    assert_string_equal ("lend 2:2@1", until (ledger, 3900));
+    assert_int_equal (0, mpl__ledger_return (ledger, 1, 1, 4, 4000 * MS));
+    assert_string_equal ("lend 2:4@1, ready 2", until (ledger, 7000));
+    assert_int_equal (0, mpl__ledger_end_launch (ledger, 2, 8000 * MS));
+    assert_string_equal ("lend 1:8@1", until (ledger, 9000));
+    mpl__ledger_destroy (&ledger);
+}
+
+static void nothing_more_is_asked_back_when_nobody_waits (void **state)
+{
+    mpl_ledger_t *ledger = hosts (2, 4);
+
+    (void) state;
+    come (ledger, 1, 0, 1000);
+    until (ledger, 1100);
+    come (ledger, 2, 0, 2000);
+    assert_string_equal ("wait 2, reclaim 1:2@1, reclaim 1:2@2", until (ledger, 2100));
+    assert_int_equal (0, mpl__ledger_return (ledger, 1, 1, 2, 3000 * MS));
+    assert_int_equal (0, mpl__ledger_end_launch (ledger, 2, 3050 * MS));
+    assert_string_equal ("lend 1:4@1, reclaim 1:4@2", until (ledger, 3100));
+    mpl__ledger_destroy (&ledger);
+}
+
+static void a_host_that_was_given_back_whole_is_lent_anew (void **state)
+{
+    mpl_ledger_t *ledger = hosts (2, 1);
+
+    (void) state;
+    come (ledger, 1, 0, 1000);
+    until (ledger, 1100);
+    assert_int_equal (0, mpl__ledger_use (ledger, 2));
+    come (ledger, 2, 0, 2000);
+    assert_string_equal ("wait 2, reclaim 1:0@2", until (ledger, 2100));
+    assert_int_equal (0, mpl__ledger_return (ledger, 1, 2, 0, 3000 * MS));
+    assert_string_equal ("", until (ledger, 3400));
+    assert_int_equal (0, mpl__ledger_unuse (ledger, 2, 3500 * MS));
+    assert_string_equal ("lend 2:1@2, ready 2", until (ledger, 3600));
+    assert_int_equal (0, mpl__ledger_end_launch (ledger, 2, 4000 * MS));
+    assert_string_equal ("lend 1:1@2", until (ledger, 5000));
+    mpl__ledger_destroy (&ledger);
+}
+
+/* A fifth that cannot be divided stays where it is; and who cannot give has no less for it. */
+static void who_waits_does_not_wait_for_ever (void **state)
+{
+    mpl_ledger_t *ledger = hosts (1, 5);
+
+    (void) state;
+    come (ledger, 1, 4, 1000);
+    until (ledger, 1100);
+    come (ledger, 2, 4, 2000);
+    assert_string_equal ("lend 2:1@1, reclaim 1:3@1", until (ledger, 7099));
+    assert_string_equal ("ready 2, reclaim 1:4@1", until (ledger, 7100));
     mpl__ledger_destroy (&ledger);
 }
 
@@ -253,7 +321,8 @@ static void step (history_t *self)
         (void) !mpl__ledger_unuse (self->ledger, self->used[k], self->now);
         self->used[k] = self->used[--self->n_used];
     } else if (what == 9 && self->n_given && self->launches[i]) {
-        (void) !mpl__ledger_return (self->ledger, self->launches[i], self->given[chance (self, self->n_given)], self->now);
+        (void) !mpl__ledger_return (self->ledger, self->launches[i], self->given[chance (self, self->n_given)],
+                                    chance (self, 3), self->now);
     }
     self->now += chance (self, 300 * MS);
 }
@@ -346,11 +415,15 @@ int main (void)
         cmocka_unit_test (what_is_left_over_goes_to_the_first),
         cmocka_unit_test (what_one_does_not_want_others_get),
         cmocka_unit_test (who_comes_when_all_is_lent_waits),
-        cmocka_unit_test (who_has_less_than_its_share_starts_after_a_second),
+        cmocka_unit_test (who_has_less_than_its_share_starts_when_nothing_comes),
         cmocka_unit_test (what_comes_free_goes_to_who_waits_before_who_grows),
         cmocka_unit_test (a_host_that_leaves_takes_its_leases_along),
         cmocka_unit_test (slots_in_use_are_free_when_their_agent_has_ended),
         cmocka_unit_test (a_lease_that_is_given_back_is_anothers),
+        cmocka_unit_test (who_has_too_much_gives_it_to_who_waits_and_gets_it_again),
+        cmocka_unit_test (nothing_more_is_asked_back_when_nobody_waits),
+        cmocka_unit_test (a_host_that_was_given_back_whole_is_lent_anew),
+        cmocka_unit_test (who_waits_does_not_wait_for_ever),
         cmocka_unit_test (shares_differ_by_one_at_most),
         cmocka_unit_test (any_history_keeps_its_books),
     };

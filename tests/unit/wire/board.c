@@ -36,13 +36,14 @@ static const struct {
     { MPL__B_WAIT, 8, { 3, 4 }, 0 },
     { MPL__B_LOST, 9, { 2 }, 512 },
     { MPL__B_WANT, 10, { 3 }, 0 },
-    { MPL__B_RETURN, 11, { 2 }, 0 },
+    { MPL__B_RETURN, 11, { 2, 3 }, 0 },
     { MPL__B_DATA, 12, { 1 }, 65536 },
     { MPL__B_TAKEN, 13, { 1, 5 }, 0 },
     { MPL__B_END, 14, { 1 }, 0 },
     { MPL__B_CLOSE, 15, { 1, 6 }, 512 },
     { MPL__B_BEAT, 16, { 0 }, 0 },
     { MPL__B_LEAVE, 17, { 0 }, 512 },
+    { MPL__B_RECLAIM, 18, { 2, 3 }, 0 },
 };
 
 #define N_GOLDEN (sizeof golden / sizeof *golden)

@@ -57,6 +57,8 @@ static const struct {
     { MPL__C_CHECK, 26, { 0x15 }, 1, 0 },
     { MPL__C_CHECKED, 27, { 0x1d, 0x15, 0x10 }, 1, 0 },
     { MPL__C_STAGED, 28, { 0 }, 0, 0 },
+    { MPL__C_SLOTS, 29, { 0x08, 0x1d }, 0, 0 },
+    { MPL__C_RETIRE, 30, { 0x07, 0x0c, 0x0d }, 0, 0 },
 };
 
 #define N_GOLDEN (sizeof golden / sizeof *golden)
@@ -179,7 +181,7 @@ static void unknown_types_and_other_protocols_are_refused (void **state)
     for (unsigned type = 0; type < 65536; type++) {
         mpl__put16 (bytes, (uint16_t) type);
         int is_alike = type == MPL__C_HELLO || type == MPL__C_CLOSING || type == MPL__C_TERMINATE
-                       || type == MPL__C_POOL_OVER;
+                       || type == MPL__C_POOL_OVER || type == MPL__C_SLOTS;
         assert_int_equal (is_alike ? 0 : -1, mpl__control_decode (bytes, len, &message));
     }
     mpl__put16 (bytes, MPL__C_CLOSING);
