@@ -139,7 +139,7 @@ void mpl__router_destroy (mpl_router_t **self_p)
     if (self->door)
         zmq_close (self->door);
     if (self->zap)
-        mpl__zap_forget (self->zap, self->domain);
+        mpl__zap_forget (self->zap, self->domain, NULL);
     if (self->socket)
         zmq_close (self->socket);
     free (self->outs);

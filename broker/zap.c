@@ -92,11 +92,11 @@ int mpl__zap_admit (mpl_zap_t *self, const char *domain, const char *key, const 
     return place ? 0 : -1;
 }
 
-void mpl__zap_forget (mpl_zap_t *self, const char *domain)
+void mpl__zap_forget (mpl_zap_t *self, const char *domain, const char *user)
 {
     pthread_mutex_lock (&self->lock);
     for (size_t i = 0; i < self->n;)
-        if (!strcmp (self->entries[i].domain, domain))
+        if (!strcmp (self->entries[i].domain, domain) && (!user || !strcmp (self->entries[i].user, user)))
             self->entries[i] = self->entries[--self->n];
         else
             i++;

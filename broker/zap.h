@@ -23,7 +23,7 @@ void mpl__zap_destroy (mpl_zap_t **self);
  * errno: EINVAL (no key), ENOBUFS (too many), ENOMEM. */
 int mpl__zap_admit (mpl_zap_t *self, const char *domain, const char *key, const char *user);
 
-/* Nobody may any more, who is not connected already. */
-void mpl__zap_forget (mpl_zap_t *self, const char *domain);
+/* The keys of that user (NULL: of all) count no more for who is not connected already. */
+void mpl__zap_forget (mpl_zap_t *self, const char *domain, const char *user);
 
 #endif

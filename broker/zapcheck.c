@@ -199,7 +199,7 @@ int mpl__zapcheck (void *context, mpl_zap_t *zap, void *server, const char *endp
         watch (&self);
         rc = judge (&self, err);
     }
-    mpl__zap_forget (zap, domain);
+    mpl__zap_forget (zap, domain, NULL);
     end (&self);
     return rc;
 }

@@ -180,9 +180,17 @@ static void take_host (mpl_pool_t *self, const mpl_control_t *message)
     }
 }
 
-/* Its work is given to others, and none of its items is charged. */
+/* Its work is given to others, and none of its items is charged. Its keys open nothing any more; if it comes back, it has
+ * others. */
 static void lose_host (mpl_pool_t *self, mpl_pool_host_t *host, uint64_t now)
 {
+    char domain[MPL__ZAP_USER], user[MPL__ZAP_USER];
+    mpl_err_t err;
+
+    write_domain (self, domain);
+    snprintf (user, sizeof user, "%llu", (unsigned long long) host->node);
+    if (*self->way)
+        mpl__zap_forget (mpl__pool_zap (&err), domain, user);
     host->is_gone = 1;
     for (int w = host->first; w < host->first + host->n; w++)
         mpl__members_lose (self, w, now);

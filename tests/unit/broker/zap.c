@@ -236,14 +236,31 @@ static void a_forgotten_domain_lets_nobody_in (void **state)
         pair_t one = new_pair ();
         assert_int_equal (0, mpl__zap_admit (self.zap, i % 2 ? DOMAIN : "pool-2", i == 50 ? self.known.public_key : one.public_key, "8"));
     }
-    mpl__zap_forget (self.zap, DOMAIN);
+    mpl__zap_forget (self.zap, DOMAIN, NULL);
     assert_string_equal (REFUSED ("1"), answer_to (&self, right (&self)));
     assert_string_equal ("1.0|1|200|OK|8|", answer_to (&self, other));
-    mpl__zap_forget (self.zap, DOMAIN);
-    mpl__zap_forget (self.zap, "pool-2");
+    mpl__zap_forget (self.zap, DOMAIN, NULL);
+    mpl__zap_forget (self.zap, "pool-2", NULL);
     assert_string_equal (REFUSED ("1"), answer_to (&self, other));
     assert_int_equal (0, mpl__zap_admit (self.zap, DOMAIN, self.known.public_key, "6"));
     assert_string_equal ("1.0|1|200|OK|6|", answer_to (&self, right (&self)));
+    end (&self);
+}
+
+static void a_forgotten_user_is_not_let_in_and_others_are (void **state)
+{
+    fixture_t self = begin ();
+    request_t other = right (&self);
+
+    (void) state;
+    other.domain = "pool-2";
+    assert_int_equal (0, mpl__zap_admit (self.zap, "pool-2", self.known.public_key, "7"));
+    assert_int_equal (0, mpl__zap_admit (self.zap, "pool-2", self.known.public_key, "8"));
+    mpl__zap_forget (self.zap, "pool-2", "7");
+    assert_string_equal ("1.0|1|200|OK|8|", answer_to (&self, other));
+    assert_string_equal ("1.0|1|200|OK|7|", answer_to (&self, right (&self)));
+    mpl__zap_forget (self.zap, "pool-2", "8");
+    assert_string_equal (REFUSED ("1"), answer_to (&self, other));
     end (&self);
 }
 
@@ -278,7 +295,7 @@ static void there_is_a_bound (void **state)
     assert_int_equal (-1, mpl__zap_admit (self.zap, "pool-2", self.unknown.public_key, "8"));
     assert_int_equal (ENOBUFS, errno);
     assert_string_equal ("1.0|1|200|OK|7|", answer_to (&self, right (&self)));
-    mpl__zap_forget (self.zap, "pool-2");
+    mpl__zap_forget (self.zap, "pool-2", NULL);
     assert_int_equal (0, mpl__zap_admit (self.zap, "pool-2", self.unknown.public_key, "8"));
     end (&self);
 }
@@ -429,6 +446,7 @@ int main (void)
         cmocka_unit_test (requests_of_no_shape_are_refused_or_dropped),
         cmocka_unit_test (what_is_too_long_is_dropped_whole),
         cmocka_unit_test (a_forgotten_domain_lets_nobody_in),
+        cmocka_unit_test (a_forgotten_user_is_not_let_in_and_others_are),
         cmocka_unit_test (what_is_no_key_is_not_admitted),
         cmocka_unit_test (there_is_a_bound),
         cmocka_unit_test (a_context_has_one),
