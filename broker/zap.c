@@ -257,8 +257,10 @@ void mpl__zap_destroy (mpl_zap_t **self_p)
         zmq_send (self->stop, "", 0, 0);
         pthread_join (self->thread, NULL);
     }
-    if (self->socket)
+    if (self->socket) {
+        zmq_unbind (self->socket, ENDPOINT);            /* libzmq closes when it finds time; the place is free now */
         zmq_close (self->socket);
+    }
     if (self->control)
         zmq_close (self->control);
     if (self->stop)
