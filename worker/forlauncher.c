@@ -421,7 +421,7 @@ static int begin (launch_t *self, mpl_err_t *err)
         return -1;
     if (take_signals (self) < 0)
         return mpl__err (err, errno, "an agent cannot begin: %s", strerror (errno));
-    if (mpl__staged_take (&self->staged, &self->order, 0, self->signals, below, err) < 0)
+    if (mpl__staged_take (&self->staged, &self->order, 0, self->signals, below, self->spec->token, err) < 0)
         return -1;
     self->agent.start_nursery = start_spare;
     self->agent.on_exit = rank_ended;

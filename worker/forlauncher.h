@@ -7,6 +7,7 @@ typedef struct {
     int link;                           /* control messages with the launcher */
     int order;                          /* from which the order is read (wire/order.h) */
     int is_far;                         /* on another host: both are standard input and output (worker/far.h) */
+    const char *token;                  /* there, what its guard knows the folder of staged files by (worker/guard.h); else NULL */
 } mpl_forlauncher_t;
 
 /* Serves until every rank has ended and all they printed is written, or the launcher wants it or is gone. The exit

@@ -1,6 +1,7 @@
 /* mpworker - the agent: started by libmplaunch in a program that runs by itself, or by mplaunch on each host. */
 #include "worker/formain.h"
 #include "worker/forlauncher.h"
+#include "worker/guard.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@
 static const char usage[] =
     "usage: mpworker --for-main FD --pidfd FD --file DEVICE:INODE [--workers N] [--folder PATH] [--apart] PATH ARGV0 [ARGS...]\n"
     "       mpworker --for-launcher FD --order FD\n"
-    "       mpworker --far\n"
+    "       mpworker --far | --guarded TOKEN\n"
     "       mpworker --join FILE [--slots N] [--name NAME]\n"
     "\n"
     "mpworker starts, watches and ends worker processes on one host. It is started by programs that use\n"
@@ -78,7 +79,7 @@ static int parse (int argc, char **argv, options_t *options)
         { "for-main", required_argument, NULL, 'm' }, { "pidfd", required_argument, NULL, 'p' },
         { "for-launcher", required_argument, NULL, 'l' }, { "order", required_argument, NULL, 'o' },
         { "folder", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' },
-        { "far", no_argument, NULL, 'F' }, { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
+        { "far", no_argument, NULL, 'F' }, { "guarded", required_argument, NULL, 'g' }, { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
         { "join", required_argument, NULL, 'j' }, { "slots", required_argument, NULL, 's' }, { "name", required_argument, NULL, 'n' },
         { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 }
     };
@@ -95,6 +96,7 @@ static int parse (int argc, char **argv, options_t *options)
         case 'o': options->forlauncher.order = parse_fd (optarg); break;
         case 'd': options->formain.folder = optarg; break;
         case 'F': options->forlauncher.is_far = 1; break;
+        case 'g': options->forlauncher.is_far = 1; options->forlauncher.token = optarg; break;
         case 'a': options->is_apart = 1; break;
         case 'j': options->join = optarg; break;
         case 's': options->slots = optarg; break;
@@ -131,10 +133,16 @@ static int keep_own_descriptors (int *first, int *second)
     return 0;
 }
 
-static int serve_launcher (mpl_forlauncher_t *spec)
+static int serve_launcher (mpl_forlauncher_t *spec, const char *name)
 {
-    if (spec->is_far)
-        return mpl__fd_keep_only (NULL, 0, 3) < 0 ? 125 : mpl__forlauncher (spec);
+    if (spec->is_far && mpl__fd_keep_only (NULL, 0, 3) < 0)
+        return 125;
+    if (spec->is_far && !spec->token)
+        return mpl__guard (name);
+    if (spec->is_far) {
+        mpl__guard_is_wanted ();
+        return mpl__forlauncher (spec);
+    }
     return keep_own_descriptors (&spec->link, &spec->order) < 0 ? 125 : mpl__forlauncher (spec);
 }
 
@@ -204,6 +212,6 @@ int main (int argc, char **argv)
     if (options.join)
         return join (&options);
     if (options.forlauncher.link >= 0 || options.forlauncher.is_far)
-        return serve_launcher (&options.forlauncher);
+        return serve_launcher (&options.forlauncher, argv[0]);
     return options.is_apart ? serve_main (&options.formain) : start_apart (argc, argv);
 }

@@ -91,13 +91,19 @@ static int take_one (const mpl_staged_t *self, int from, int stop, const mpl_sta
     return symlink (file->link, path) == 0 ? 0 : fail (self, file, errno, "", err);
 }
 
-static int make_folder (mpl_staged_t *self, const char *below, mpl_err_t *err)
+/* The first or the second place where it may be. 0; -1: its path is too long. */
+static int name_folder (char folder[PATH_MAX], int place, const char *below, const char *token)
 {
-    const char *const places[] = { below && *below == '/' && !strchr (below, ':') ? below : "/tmp", "/tmp" };
+    int is_of_use = !place && below && *below == '/' && !strchr (below, ':');
 
-    for (size_t i = 0; i < 2; i++)
-        if (snprintf (self->folder, sizeof self->folder, "%s/mplaunch-stage-XXXXXX", places[i]) < PATH_MAX
-            && mkdtemp (self->folder))
+    return snprintf (folder, PATH_MAX, "%s/mplaunch-stage-%s", is_of_use ? below : "/tmp", token) < PATH_MAX ? 0 : -1;
+}
+
+static int make_folder (mpl_staged_t *self, const char *below, const char *token, mpl_err_t *err)
+{
+    for (int place = 0; place < 2; place++)
+        if (name_folder (self->folder, place, below, token ? token : "XXXXXX") == 0
+            && (token ? mkdir (self->folder, 0700) == 0 : mkdtemp (self->folder) != NULL))
             return 0;
     self->folder[0] = '\0';
     return mpl__err (err, errno, "no folder for staged files can be made in /tmp: %s", strerror (errno));
@@ -132,13 +138,14 @@ static int tell_programs (mpl_staged_t *self, mpl_order_t *order)
 
 /* ---- beginning and end ----------------------------------------------------------------------------------------- */
 
-int mpl__staged_take (mpl_staged_t *self, mpl_order_t *order, int fd, int stop, const char *below, mpl_err_t *err)
+int mpl__staged_take (mpl_staged_t *self, mpl_order_t *order, int fd, int stop, const char *below, const char *token,
+                      mpl_err_t *err)
 {
     *self = (mpl_staged_t) { .n_paths = 0 };
     if (!order->n_stage)
         return 0;
     char *block = malloc (BLOCK);
-    int rc = block ? make_folder (self, below, err) : mpl__err (err, ENOMEM, "no memory for staged files");
+    int rc = block ? make_folder (self, below, token, err) : mpl__err (err, ENOMEM, "no memory for staged files");
     for (size_t i = 0; !rc && i < order->n_stage; i++)
         rc = take_one (self, fd, stop, &order->stage[i], block, err);
     free (block);
@@ -160,10 +167,24 @@ static int remove_one (const char *path, const struct stat *what, int type, stru
     return 0;
 }
 
+static void remove_tree (const char *folder)
+{
+    nftw (folder, remove_one, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+void mpl__staged_remove_named (const char *token, const char *below)
+{
+    char folder[PATH_MAX];
+
+    for (int place = 0; place < 2; place++)
+        if (name_folder (folder, place, below, token) == 0)
+            remove_tree (folder);
+}
+
 void mpl__staged_remove (mpl_staged_t *self)
 {
     if (self->folder[0])
-        nftw (self->folder, remove_one, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+        remove_tree (self->folder);
     for (size_t i = 0; i < self->n_paths; i++)
         free (self->paths[i]);
     free (self->paths);

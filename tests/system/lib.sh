@@ -90,6 +90,15 @@ marked_as () {
     return 0
 }
 
+# Those of our agents: what is started on another host is a guard, and the agent its child.
+agents () {
+    local p
+    for p in $(marked_as mpworker); do
+        tr '\0' '\n' < "/proc/$p/cmdline" | grep -qx -e --far || echo "$p"
+    done
+    return 0
+}
+
 kill_marked () {
     local p
     for p in $(marked); do kill -KILL "$p" 2> /dev/null; done

@@ -56,7 +56,7 @@ kill -KILL "$pid"
 check "mplaunch_killed_leaves_nothing_on_any_host" wait_until 3 none_marked
 start "$launch" -H a:1,b:1 sleep 60
 wait_until 5 eval '[ "$(marked_as sleep | wc -l)" -eq 2 ]'
-kill -KILL "$(marked_as mpworker | head -1)"
+kill -KILL "$(agents | head -1)"
 check "an_agent_killed_ends_the_job" end_of "$pid" 6
 check "with_125_and_a_reason" eval '[ "${code:-}" = 125 ] && grep -q "the host [ab] is lost: its agent.s connection ended" err'
 check "and_leaves_nothing" wait_until 3 none_marked

@@ -105,4 +105,10 @@ wait_until 5 eval '[ "$(marked_as sleep | wc -l)" -eq 1 ]'
 check "they_are_there_as_long_as_the_job" [ -n "$(staged)" ]
 kill -KILL "$pid"
 check "and_no_longer_though_mplaunch_is_killed" wait_until 3 eval '[ -z "$(staged)" ]'
+wait_until 5 eval '[ -z "$(marked)" ]'
+start "$launch" --stage data -H a sleep 60
+wait_until 5 eval '[ "$(marked_as sleep | wc -l)" -eq 1 ] && [ -n "$(staged)" ]'
+kill -KILL "$(agents)"
+check "nor_though_the_agent_is_killed" wait_until 3 eval '[ -z "$(staged)" ]'
+check "which_ends_the_job" eval 'end_of "$pid" 6 && [ "$code" = 125 ]'
 finish

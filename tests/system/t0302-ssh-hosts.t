@@ -44,6 +44,10 @@ start "$launch" -H "${hosts[0]}:1,${hosts[1]}:1" sleep 60
 wait_until 10 eval '[ "$(marked_as sleep | wc -l)" -eq 2 ]'
 kill -KILL "$pid"
 check "mplaunch_killed_leaves_nothing_on_any_host" wait_until 3 eval '[ -z "$(marked_as sleep)$(marked_as mpworker)" ]'
+start "$launch" -H "${hosts[0]}:1,${hosts[1]}:1" sh -c 'setsid sleep 60 & sleep 60'
+wait_until 10 eval '[ "$(marked_as sleep | wc -l)" -eq 4 ]'
+kill -KILL "$(agents | head -1)"
+check "an_agent_killed_leaves_nothing_on_its_host" eval 'end_of "$pid" 6 && [ "$code" = 125 ] && wait_until 3 eval "[ -z \"\$(marked_as sleep)\$(marked_as mpworker)\" ]"'
 start "$launch" -H "${hosts[0]}:1,${hosts[1]}:1" sleep 60
 wait_until 10 eval '[ "$(marked_as sleep | wc -l)" -eq 2 ]'
 kill -INT "$pid"

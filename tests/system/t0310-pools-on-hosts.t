@@ -11,7 +11,7 @@ tap () { grep -E '^(not )?ok ' out | grep -q . && ! grep -E '^not ok|^Bail' out;
 # The agent of a host: its environment is what a login there has.
 agent_of () {
     local p
-    for p in $(marked_as mpworker); do
+    for p in $(agents); do
         tr '\0' '\n' < "/proc/$p/environ" | grep -qx "HOSTNAME=$1" && echo "$p"
     done
     return 0

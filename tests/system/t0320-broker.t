@@ -147,7 +147,7 @@ check "mplaunch_killed_leaves_nothing_on_any_host" wait_until 10 eval '[ -z "$(m
 run "$launch" --attach c.client -n 6 true
 check "and_its_slots_are_free" eval '[ $code -eq 0 ] && [ ! -s err ]'
 sleep_on_hosts 4
-kill -KILL "$(marked_as mpworker | head -1)"
+kill -KILL "$(agents | head -1)"
 check "an_agent_killed_ends_the_job" eval 'end_of $pid 10 && [ "$code" = 125 ]'
 check "and_leaves_nothing" wait_until 5 eval '[ -z "$(marked_as sleep)" ]'
 
