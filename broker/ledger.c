@@ -296,28 +296,16 @@ static int takes_part (const launch_t *launch, state_t state)
     return launch->state == state && launch->want > launch->has + launch->given;
 }
 
-/* What those of a state would take if each had at most `level`. */
-static uint64_t taken_at (const mpl_ledger_t *self, state_t state, uint64_t level)
-{
-    uint64_t sum = 0;
+typedef uint64_t (*sum_fn) (const mpl_ledger_t *self, const void *of, uint64_t level);
 
-    for (size_t i = 0; i < self->n_launches; i++) {
-        const launch_t *launch = &self->launches[i];
-        uint64_t to = launch->want < level ? launch->want : level;
-        if (takes_part (launch, state) && to > launch->has)
-            sum += to - launch->has;
-    }
-    return sum;
-}
-
-/* The highest level that n_free slots suffice for. */
-static uint64_t find_level (const mpl_ledger_t *self, state_t state, uint64_t n_free)
+/* The highest level at which the sum, which grows with it, is `all` at most. */
+static uint64_t highest_level (const mpl_ledger_t *self, sum_fn sum_at, const void *of, uint64_t all)
 {
     uint64_t low = 0, high = MPL__LEDGER_SLOTS_MAX;
 
     while (low < high) {
         uint64_t middle = (low + high + 1) / 2;
-        if (taken_at (self, state, middle) <= n_free)
+        if (sum_at (self, of, middle) <= all)
             low = middle;
         else
             high = middle - 1;
@@ -325,14 +313,58 @@ static uint64_t find_level (const mpl_ledger_t *self, state_t state, uint64_t n_
     return low;
 }
 
+static uint64_t smaller (uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What those of a state would take if each had at most `level`. */
+static uint64_t taken_at (const mpl_ledger_t *self, const void *state, uint64_t level)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < self->n_launches; i++) {
+        const launch_t *launch = &self->launches[i];
+        uint64_t to = smaller (launch->want, level);
+        if (takes_part (launch, *(const state_t *) state) && to > launch->has)
+            sum += to - launch->has;
+    }
+    return sum;
+}
+
+/* What all would have if each had at most `level`. */
+static uint64_t wanted_at (const mpl_ledger_t *self, const void *of, uint64_t level)
+{
+    uint64_t sum = 0;
+
+    (void) of;
+    for (size_t i = 0; i < self->n_launches; i++)
+        if (self->launches[i].state != OVER)
+            sum += smaller (self->launches[i].want, level);
+    return sum;
+}
+
+/* What a launch would keep if it had at most `level` of each lease. */
+static uint64_t kept_at (const mpl_ledger_t *self, const void *launch, uint64_t level)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < self->n_leases; i++) {
+        const entry_t *entry = &self->leases[i];
+        if (entry->lease.launch == ((const launch_t *) launch)->id && !entry->is_returned)
+            sum += smaller (entry->lease.slots, level);
+    }
+    return sum;
+}
+
 /* Says of each launch of that state what it gets; those left over go to the first come. */
 static uint64_t deal (mpl_ledger_t *self, state_t state, uint64_t n_free)
 {
-    uint64_t level = find_level (self, state, n_free);
+    uint64_t level = highest_level (self, taken_at, &state, n_free);
 
     for (size_t i = 0; i < self->n_launches; i++) {
         launch_t *launch = &self->launches[i];
-        uint64_t to = launch->want < level ? launch->want : level;
+        uint64_t to = smaller (launch->want, level);
         if (!takes_part (launch, state) || to <= launch->has)
             continue;
         launch->given = to - launch->has;
@@ -351,28 +383,17 @@ static uint64_t deal (mpl_ledger_t *self, state_t state, uint64_t n_free)
 /* What launches would have at most if all were dealt out anew; *rest is what cannot be divided. */
 static uint64_t fair_level (const mpl_ledger_t *self, uint64_t *rest)
 {
-    uint64_t low = 0, high = MPL__LEDGER_SLOTS_MAX, all = mpl__ledger_slots (self, NULL);
+    uint64_t all = mpl__ledger_slots (self, NULL), level = highest_level (self, wanted_at, NULL, all);
 
-    *rest = all;
-    while (low < high) {
-        uint64_t middle = (low + high + 1) / 2, sum = 0;
-        for (size_t i = 0; i < self->n_launches; i++)
-            if (self->launches[i].state != OVER)
-                sum += self->launches[i].want < middle ? self->launches[i].want : middle;
-        if (sum <= all)
-            low = middle;
-        else
-            high = middle - 1;
-        *rest = sum <= all ? all - sum : *rest;
-    }
-    return low;
+    *rest = all - wanted_at (self, NULL, level);
+    return level;
 }
 
 static uint64_t fair_share (const mpl_ledger_t *self, const launch_t *of)
 {
     uint64_t rest, level = fair_level (self, &rest);
 
-    return of->want < level ? of->want : level;
+    return smaller (of->want, level);
 }
 
 /* ---- a round --------------------------------------------------------------------------------------------------- */
@@ -423,9 +444,9 @@ static entry_t *add_lease (mpl_ledger_t *self, const launch_t *launch, const hos
 
 static int lend_of (mpl_ledger_t *self, launch_t *launch, host_t *host, uint64_t n)
 {
-    entry_t *entry = has_room_for_action (self) ? lease_of (self, launch, host) : NULL;
+    entry_t *entry = lease_of (self, launch, host);
 
-    if (!entry && (!has_room_for_action (self) || !(entry = add_lease (self, launch, host))))
+    if (!has_room_for_action (self) || (!entry && !(entry = add_lease (self, launch, host))))
         return -1;
     entry->lease.slots += n;
     entry->most = entry->lease.slots > entry->most ? entry->lease.slots : entry->most;
@@ -492,39 +513,16 @@ static void serve (mpl_ledger_t *self, launch_t *launch, uint64_t now)
     }
 }
 
-/* The highest level at which a launch that keeps no more than that of each lease keeps at most `all`. */
-static uint64_t level_of_leases (const mpl_ledger_t *self, const launch_t *launch, uint64_t all)
-{
-    uint64_t low = 0, high = MPL__LEDGER_SLOTS_MAX;
-
-    while (low < high) {
-        uint64_t middle = (low + high + 1) / 2, sum = 0;
-        for (size_t i = 0; i < self->n_leases; i++) {
-            const entry_t *entry = &self->leases[i];
-            if (entry->lease.launch == launch->id && !entry->is_returned)
-                sum += entry->lease.slots < middle ? entry->lease.slots : middle;
-        }
-        if (sum <= all)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return low;
-}
-
 /* Says of each of its leases what it may go on using of it, if it may have `all`. */
 static void wish (mpl_ledger_t *self, const launch_t *launch, uint64_t all)
 {
-    uint64_t level = level_of_leases (self, launch, all), left = all;
+    uint64_t level = highest_level (self, kept_at, launch, all), left = all - kept_at (self, launch, level);
 
-    for (size_t i = 0; i < self->n_leases; i++)
-        if (self->leases[i].lease.launch == launch->id && !self->leases[i].is_returned)
-            left -= self->leases[i].lease.slots < level ? self->leases[i].lease.slots : level;
     for (size_t i = 0; i < self->n_leases; i++) {
         entry_t *entry = &self->leases[i];
         if (entry->lease.launch != launch->id || entry->is_returned)
             continue;
-        uint64_t slots = entry->lease.slots < level ? entry->lease.slots : level;
+        uint64_t slots = smaller (entry->lease.slots, level);
         if (entry->lease.slots > level && left) {
             slots++;
             left--;

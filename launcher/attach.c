@@ -21,7 +21,11 @@
 #define SAY_NS ((uint64_t) MPL__NS_PER_S)               /* of waiting, before it is said */
 #define LEAVE_MS 2000
 
-typedef struct { uint64_t number, slots; } lease_t;     /* number 0: it was given back */
+typedef struct {
+    uint64_t number;                    /* 0: it was given back */
+    uint64_t slots;                     /* lent under it, */
+    uint64_t to_use;                    /* and not asked back */
+} lease_t;
 
 struct mpl_attach {
     const char *file;
@@ -89,10 +93,18 @@ static int add_host (mpl_attach_t *self, const char *name, uint64_t slots, uint6
     if (mpl__hosts_add_list (self->hosts, list, &self->err) < 0)
         return -1;
     if (lease)
-        lease->slots = slots;
-    else if (put_lease (self, self->hosts->n - 1, (lease_t) { number, slots }) < 0)
+        lease->slots = lease->to_use = slots;
+    else if (put_lease (self, self->hosts->n - 1, (lease_t) { number, slots, slots }) < 0)
         return mpl__err (&self->err, ENOMEM, "no memory for %zu hosts", self->hosts->n);
     return 0;
+}
+
+/* What comes together with `ready`, before anybody listens, is told to who listens. */
+static void resize (mpl_attach_t *self, lease_t *lease, uint64_t to_use)
+{
+    lease->to_use = to_use;
+    if (self->fns.resized)
+        self->fns.resized (self->fns.arg, (size_t) (lease - self->leases), to_use);
 }
 
 static void take_host (mpl_attach_t *self, const char *name, uint64_t slots, uint64_t number)
@@ -105,7 +117,7 @@ static void take_host (mpl_attach_t *self, const char *name, uint64_t slots, uin
         add_host (self, name, slots, number);
     } else if (lease) {
         lease->slots = slots;
-        self->fns.resized (self->fns.arg, (size_t) (lease - self->leases), slots);
+        resize (self, lease, slots);
     } else if (self->fns.lent) {
         self->fns.lent (self->fns.arg, name, (int) slots, number);
     }
@@ -114,10 +126,10 @@ static void take_host (mpl_attach_t *self, const char *name, uint64_t slots, uin
 /* They are the broker's when mpl__attach_keep says so. */
 static void reclaim (mpl_attach_t *self, uint64_t number, uint64_t slots)
 {
-    const lease_t *lease = find_lease (self, number);
+    lease_t *lease = find_lease (self, number);
 
-    if (lease && number && self->fns.resized)
-        self->fns.resized (self->fns.arg, (size_t) (lease - self->leases), slots);
+    if (lease && number)
+        resize (self, lease, slots);
 }
 
 static void take_line (void *arg, char *line)
@@ -247,6 +259,9 @@ int mpl__attach_listen (mpl_attach_t *self, mpl_loop_t *loop, const mpl_attach_f
     self->loop = loop;
     self->fns = *fns;
     self->source = mpl__loop_add (loop, self->out, EPOLLIN, heard, self);
+    for (size_t i = 0; i < self->n_leases; i++)
+        if (self->leases[i].to_use != self->leases[i].slots)
+            resize (self, &self->leases[i], self->leases[i].to_use);
     return self->source ? 0 : -1;
 }
 
@@ -276,7 +291,7 @@ void mpl__attach_keep (mpl_attach_t *self, size_t host, uint64_t slots)
     if (!lease || !lease->number || slots >= lease->slots)
         return;
     say (self, "keep %llu %llu\n", (unsigned long long) lease->number, (unsigned long long) slots);
-    *lease = slots ? (lease_t) { lease->number, slots } : (lease_t) { 0, 0 };
+    *lease = slots ? (lease_t) { lease->number, slots, slots } : (lease_t) { 0, 0, 0 };
 }
 
 void mpl__attach_return (mpl_attach_t *self, uint64_t lease)
@@ -286,7 +301,7 @@ void mpl__attach_return (mpl_attach_t *self, uint64_t lease)
 
 int mpl__attach_take (mpl_attach_t *self, size_t host, uint64_t number, uint64_t slots)
 {
-    return put_lease (self, host, (lease_t) { number, slots });
+    return put_lease (self, host, (lease_t) { number, slots, slots });
 }
 
 char **mpl__attach_argv (const mpl_attach_t *self, size_t host)

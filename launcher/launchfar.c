@@ -96,12 +96,17 @@ static uint64_t slots_of (const launch_t *self, size_t host)
 }
 
 /* Main's own host keeps one, or nobody would serve main. */
+static uint64_t slots_to_use (launch_t *self, const mpl_host_agent_t *agent)
+{
+    uint64_t most = slots_of (self, agent->host), n = agent->n_slots < most ? agent->n_slots : most;
+
+    return !n && agent == mpl__launch_home (self) ? 1 : n;
+}
+
 static void tell_slots (launch_t *self, mpl_host_agent_t *agent)
 {
-    mpl_control_t order = { .type = MPL__C_SLOTS, .n = slots_of (self, agent->host) };
+    mpl_control_t order = { .type = MPL__C_SLOTS, .workers = slots_to_use (self, agent), .n = slots_of (self, agent->host) };
 
-    order.workers = agent->n_slots < order.n ? agent->n_slots : order.n;
-    order.workers += !order.workers && agent == mpl__launch_home (self);
     if (agent->is_resized && agent->state == MPL__AGENT_THERE)
         mpl__agent_say (agent, &order);
 }
@@ -109,7 +114,7 @@ static void tell_slots (launch_t *self, mpl_host_agent_t *agent)
 /* The agent has ended what was too much. One without any slot left is not needed any more. */
 void mpl__launch_slots_free (launch_t *self, mpl_host_agent_t *agent, uint64_t n)
 {
-    if (!self->plan->attach || n != agent->n_slots + (!agent->n_slots && agent == mpl__launch_home (self))
+    if (!self->plan->attach || n != slots_to_use (self, agent)
         || (!n && !self->has_far_pools && self->plan->n_on[agent->host]))
         return;
     agent->is_given_back = !n;

@@ -79,7 +79,8 @@ static int parse (int argc, char **argv, options_t *options)
         { "for-main", required_argument, NULL, 'm' }, { "pidfd", required_argument, NULL, 'p' },
         { "for-launcher", required_argument, NULL, 'l' }, { "order", required_argument, NULL, 'o' },
         { "folder", required_argument, NULL, 'd' }, { "workers", required_argument, NULL, 'w' },
-        { "far", no_argument, NULL, 'F' }, { "guarded", required_argument, NULL, 'g' }, { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
+        { "far", no_argument, NULL, 'F' }, { "guarded", required_argument, NULL, 'g' },
+        { "file", required_argument, NULL, 'f' }, { "apart", no_argument, NULL, 'a' },
         { "join", required_argument, NULL, 'j' }, { "slots", required_argument, NULL, 's' }, { "name", required_argument, NULL, 'n' },
         { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 }
     };

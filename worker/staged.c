@@ -172,12 +172,15 @@ static void remove_tree (const char *folder)
     nftw (folder, remove_one, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
+/* The token was on a command line, so a folder of that name may be somebody else's. */
 void mpl__staged_remove_named (const char *token, const char *below)
 {
     char folder[PATH_MAX];
+    struct stat what;
 
     for (int place = 0; place < 2; place++)
-        if (name_folder (folder, place, below, token) == 0)
+        if (name_folder (folder, place, below, token) == 0 && lstat (folder, &what) == 0 && S_ISDIR (what.st_mode)
+            && what.st_uid == geteuid ())
             remove_tree (folder);
 }
 

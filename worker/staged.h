@@ -16,9 +16,10 @@ typedef struct {
 } mpl_staged_t;
 
 /* Reads the order's files from a descriptor, or links to them, in a new folder of mode 0700 in `below`, or in /tmp
- * where that is NULL or of no use, whose name has the token (NULL: any) in it; then the order's programs have MPL_STAGE and are looked for there first. Blocks
- * until they are there; it is an error when nothing comes for a minute, or when something can be read from `stop`
- * (-1: nothing). 0, or -1 with *err, and nothing is left. Files are no more than a block in memory. */
+ * where that is NULL or of no use, whose name has the token (NULL: any) in it; then the order's programs have MPL_STAGE
+ * and are looked for there first. Blocks until they are there; it is an error when nothing comes for a minute, or when
+ * something can be read from `stop` (-1: nothing). 0, or -1 with *err, and nothing is left. Files are no more than a
+ * block in memory. */
 int mpl__staged_take (mpl_staged_t *self, mpl_order_t *order, int fd, int stop, const char *below, const char *token,
                       mpl_err_t *err);
 
