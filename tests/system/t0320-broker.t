@@ -112,6 +112,19 @@ touch xy.over
 check "which_serves_it_again" wait_until 20 eval 'grep -q "h[123] is there and serves" err && n_processes 11'   # it has no ranks
 check "its_map_is_right_all_the_same" eval 'end_of $pid 60 && [ "$code" = 0 ] && [ "$(cat out)" = "12000 squares are right" ]'
 
+# What is asked back together with the first word, before anybody listens, is given too.
+mkdir own
+cp "$launch" "$worker" own/
+cat > own/mpattach <<'S'
+#!/bin/sh
+[ "$1" = --lease ] && exec "$(dirname "$0")/mpworker" --far
+printf 'host h 4 7\nready 4\nreclaim 7 2\n'
+while read -r line; do echo "$line" >> kept; done
+S
+chmod 755 own/mpattach
+run own/mplaunch --attach any "$cases/slow_squares" 400 10
+check "what_is_asked_back_at_once_is_given" eval '[ $code -eq 0 ] && [ "$(cat out kept | tr "\n" ";")" = "400 squares are right;keep 7 2;" ]'
+
 # ---- growing -------------------------------------------------------------------------------------------------------
 
 start "$launch" --attach c.client -n 2 "$cases/far_data" grow 8
